@@ -1,0 +1,267 @@
+//! From sections to a gateway that serves, or to everything that is wrong with them, in one run. What is decided here
+//! is never decided again: references become positions, templates become parts, addresses become text to send.
+
+mod overlap;
+mod route;
+
+use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
+use crate::config::document::{Kind, Sections, place_of};
+use crate::config::read::{Read, read};
+use crate::config::units::{Duration, Size};
+use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, Log, LogAccess, LogQuery, Platform, Source};
+use crate::gateway::Gateway;
+use crate::headers::is_secret;
+use crate::host::Capabilities;
+use crate::observe::LogPolicy;
+use crate::routing::Router;
+use crate::upstream::Upstream;
+use http::HeaderName;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+use std::time::Duration as Std;
+
+/// What a configuration comes to.
+pub struct Loaded {
+    /// `None` where there is a mistake, or where the configuration is somewhere else.
+    pub gateway: Option<Gateway>,
+    /// Where the configuration is, if not here.
+    pub source: Option<Source>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+const DEADLINE: Std = Std::from_secs(30);
+const TIMEOUT: Std = Std::from_secs(15);
+const REFRESH: Std = Std::from_secs(60);
+const MAX_URL: u64 = 8_000;
+const MAX_HEADERS: u64 = 32_000;
+const MAX_BODY: u64 = 100_000_000;
+
+/// What a duration that a request waits for may be.
+const WAIT: RangeInclusive<Std> = Std::from_millis(1)..=Std::from_secs(600);
+const BODY: RangeInclusive<u64> = 0..=100_000_000_000;
+
+/// Loads the sections for a platform. With no capabilities given, they are held against all platforms that the
+/// configuration says it is for: so does `edgate check`.
+pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
+    let mut diagnostics = Vec::new();
+    let place = place_of(Kind::Gateway, "");
+    let empty = serde_json::Value::Object(serde_json::Map::new());
+    let value = sections.gateway.as_ref().unwrap_or(&empty);
+    let (section, readable) = match read::<config::Gateway>(&place, value, &mut diagnostics) {
+        Some(Read { section, .. }) => (section, true),
+        None => (config::Gateway::default(), false),
+    };
+    if let Some(source) = &section.source {
+        source_alone(sections, value, source, &place, &mut diagnostics);
+        return Loaded { gateway: None, source: section.source, diagnostics };
+    }
+    let targets = targets(&section, capabilities);
+    let mut gateway = general(&section, &place, &mut diagnostics);
+    gateway.upstreams = upstreams(sections, &mut diagnostics);
+    let scope = route::Scope {
+        targets: &targets,
+        upstreams: &sections.upstreams.keys().map(String::as_str).collect::<Vec<_>>(),
+        deadline: section.deadline.map_or(DEADLINE, |deadline| deadline.0),
+        max_body: section.max_body.map_or(MAX_BODY, |size| size.0),
+    };
+    let entries = route::compile(sections, &scope, &mut gateway, &mut diagnostics);
+    if sections.routes.is_empty() && readable {
+        let message = "there is no route";
+        let help = "add one: [route.hello] with `match = { path = \"/\" }` and `respond = { body = \"hello\" }`";
+        diagnostics.push(Diagnostic::new(Code::NoRoutes, Place::default(), message, "no route").help(help));
+    }
+    gateway.router = overlap::check(&entries, &mut diagnostics);
+    let serves = !diagnostics.iter().any(Diagnostic::is_error);
+    Loaded { gateway: serves.then_some(gateway), source: None, diagnostics }
+}
+
+/// The platforms to hold the configuration against.
+fn targets(section: &config::Gateway, capabilities: Option<Capabilities>) -> Vec<Capabilities> {
+    match (capabilities, &section.targets) {
+        (Some(capabilities), _) => vec![capabilities],
+        (None, Some(targets)) => targets.iter().copied().map(Capabilities::of).collect(),
+        (None, None) => [Platform::Cloudflare, Platform::Spin].map(Capabilities::of).into(),
+    }
+}
+
+/// How often a configuration in a store is read again.
+pub fn refresh(source: &Source) -> Std {
+    source.refresh.map_or(REFRESH, |refresh| refresh.0)
+}
+
+/// A configuration that is elsewhere is all elsewhere.
+fn source_alone(
+    sections: &Sections,
+    value: &serde_json::Value,
+    source: &Source,
+    place: &Place,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let upstreams = sections.upstreams.keys().map(|name| place_of(Kind::Upstream, name));
+    let routes = sections.routes.keys().map(|name| place_of(Kind::Route, name));
+    let keys = value.as_object().into_iter().flat_map(|keys| keys.keys()).filter(|key| *key != "source" && *key != "targets");
+    for beside in upstreams.chain(routes).chain(keys.map(|key| place.key(key))) {
+        let message = "the configuration comes from a key-value store, so this would be ignored";
+        let diagnostic = Diagnostic::new(Code::SourceNotAlone, beside.name(), message, "beside `source`")
+            .help("move it into the document in the store, or take `source` away")
+            .related(place.key("source").name(), "the configuration's place");
+        diagnostics.push(diagnostic);
+    }
+    let place = place.key("source");
+    within(source.refresh, Std::from_secs(1)..=Std::from_secs(86_400), &place.key("refresh"), diagnostics);
+    for (key, text) in [("store", &source.store), ("key", &source.key)] {
+        if text.is_empty() {
+            let message = format!("the {key}'s name is empty");
+            diagnostics.push(Diagnostic::new(Code::BadValue, place.key(key), message, "empty"));
+        }
+    }
+}
+
+/// What the gateway's own section says.
+fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Gateway {
+    let name = section.name.clone().unwrap_or_else(|| "edgate".to_owned());
+    // RFC 9110, section 5.6.2: a token.
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(token) {
+        let message = format!("`{name}` cannot stand in `Via`");
+        let help = "a name is letters, digits, hyphens and dots, 64 at most";
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.key("name"), message, "not a token").help(help));
+    }
+    if section.targets.as_ref().is_some_and(Vec::is_empty) {
+        let message = "a configuration is for one platform at least";
+        let help = "take the key away, or name `cloudflare` or `spin`";
+        diagnostics.push(Diagnostic::new(Code::OutOfRange, place.key("targets"), message, "no platform").help(help));
+    }
+    within(section.deadline, WAIT, &place.key("deadline"), diagnostics);
+    let max_url = size(section.max_url, MAX_URL, 64..=64_000, &place.key("max_url"), diagnostics);
+    let max_headers = size(section.max_headers, MAX_HEADERS, 256..=256_000, &place.key("max_headers"), diagnostics);
+    size(section.max_body, MAX_BODY, BODY, &place.key("max_body"), diagnostics);
+    Gateway {
+        name,
+        router: Router::default(),
+        routes: Vec::new(),
+        upstreams: Vec::new(),
+        trusted_proxies: trusted_proxies(section, place, diagnostics),
+        forward: section.forward.unwrap_or(Forward::Both),
+        keep_request_id: section.request_id.unwrap_or(KeepRequestId::Trusted),
+        encoded_slashes: section.encoded_slashes.unwrap_or(EncodedSlashes::Refuse),
+        max_url: usize::try_from(max_url).unwrap_or(usize::MAX),
+        max_headers: usize::try_from(max_headers).unwrap_or(usize::MAX),
+        broken: false,
+        log: log(&section.log, &place.key("log"), diagnostics),
+    }
+}
+
+fn trusted_proxies(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for (index, text) in section.trusted_proxies.iter().enumerate() {
+        match text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
+            Some(network) => networks.push(network),
+            None => {
+                let place = place.key("trusted_proxies").index(index);
+                let message = format!("`{text}` is neither an address nor a network");
+                let help = "write \"192.0.2.1\", \"10.0.0.0/8\" or \"2001:db8::/32\"";
+                diagnostics.push(Diagnostic::new(Code::BadNetwork, place, message, "not a network").help(help));
+            }
+        }
+    }
+    networks
+}
+
+fn log(section: &Log, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPolicy {
+    let mut headers = Vec::new();
+    for (index, text) in section.headers.iter().enumerate() {
+        let place = place.key("headers").index(index);
+        match text.parse::<HeaderName>() {
+            Ok(name) if is_secret(&name) => {
+                let message = format!("`{text}` may carry credentials, which never reach a log");
+                diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "a secret"));
+            }
+            Ok(name) => headers.push(name),
+            Err(_) => diagnostics.push(bad_header_name(text, place)),
+        }
+    }
+    LogPolicy {
+        access: section.access.unwrap_or(LogAccess::All),
+        query: section.query.unwrap_or(LogQuery::Redact),
+        headers,
+    }
+}
+
+/// Every upstream in the order of the names, which is that of [`Sections::upstreams`]: one that cannot be read keeps
+/// its position.
+fn upstreams(sections: &Sections, diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
+    let mut upstreams = Vec::new();
+    for (name, value) in &sections.upstreams {
+        let place = place_of(Kind::Upstream, name);
+        let mut upstream = Upstream { name: Rc::from(name.as_str()), base: String::new(), timeout: TIMEOUT };
+        if let Some(Read { section, .. }) = read::<config::Upstream>(&place, value, diagnostics) {
+            upstream.timeout = section.timeout.map_or(TIMEOUT, |timeout| timeout.0);
+            within(section.timeout, WAIT, &place.key("timeout"), diagnostics);
+            match base(&section.url) {
+                Ok(base) => upstream.base = base,
+                Err((message, help)) => {
+                    diagnostics.push(Diagnostic::new(Code::BadUrl, place.key("url"), message, "not such a URL").help(help));
+                }
+            }
+        }
+        upstreams.push(upstream);
+    }
+    upstreams
+}
+
+/// Scheme, authority and path of an upstream's address, without a slash at its end.
+fn base(text: &str) -> Result<String, (String, &'static str)> {
+    let fail = |why: &str, help| Err((format!("`{text}` {why}"), help));
+    let url = match url::Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return Err((format!("`{text}` is no URL: {error}"), "write \"https://orders.example.com\"")),
+    };
+    match url.scheme() {
+        "http" | "https" => {}
+        _ => return fail("is neither http nor https", "write \"https://orders.example.com\""),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return fail("has a user or a password in it", "set an Authorization field from a secret: `request_headers.set`");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return fail("has a query or a fragment", "set query parameters in the route: `rewrite.query.set`");
+    }
+    Ok(format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/')))
+}
+
+fn within(given: Option<Duration>, range: RangeInclusive<Std>, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
+    if let Some(given) = given.filter(|given| !range.contains(&given.0)) {
+        let help = format!("{} to {}", Duration(*range.start()), Duration(*range.end()));
+        diagnostics.push(out_of_range(&given.to_string(), place, help));
+    }
+}
+
+fn size(given: Option<Size>, default: u64, range: RangeInclusive<u64>, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> u64 {
+    if let Some(given) = given.filter(|given| !range.contains(&given.0)) {
+        let help = format!("{} to {}", Size(*range.start()), Size(*range.end()));
+        diagnostics.push(out_of_range(&given.to_string(), place, help));
+    }
+    given.map_or(default, |given| given.0)
+}
+
+fn out_of_range(given: &str, place: &Place, allowed: String) -> Diagnostic {
+    let message = format!("{given} is outside what is allowed");
+    Diagnostic::new(Code::OutOfRange, place.clone(), message, "out of range").help(format!("it can be {allowed}"))
+}
+
+fn bad_header_name(text: &str, place: Place) -> Diagnostic {
+    let message = format!("`{text}` is no name of a header field");
+    Diagnostic::new(Code::BadHeader, place, message, "not a field name").help("names are letters, digits and hyphens")
+}
+
+/// What to say of a reference that leads nowhere.
+fn unknown_upstream(name: &str, known: &[&str], place: Place) -> Diagnostic {
+    let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match known {
+        [] => format!("there is none: add [upstream.{name}] with its `url`"),
+        known => format!("upstreams are `{}`", known.join("`, `")),
+    });
+    Diagnostic::new(Code::UnknownUpstream, place, format!("no upstream is named `{name}`"), "no such upstream").help(help)
+}

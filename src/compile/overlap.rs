@@ -1,0 +1,121 @@
+//! Routes held against each other: those that match the same requests, those that nothing reaches, and those of which
+//! none is more specific. Without such routes, the order in the file cannot matter.
+
+use super::route::Placed;
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::routing::condition::{Conditions, Methods};
+use crate::routing::pattern::Pattern;
+use crate::routing::{Entry, HostPattern, Router};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reports what cannot stand together, and builds the router of the rest.
+pub fn check(placed: &[Placed], diagnostics: &mut Vec<Diagnostic>) -> Router {
+    let mut groups: BTreeMap<(&HostPattern, &Pattern), Vec<&Placed>> = BTreeMap::new();
+    for one in placed {
+        groups.entry((&one.entry.host, &one.entry.pattern)).or_default().push(one);
+    }
+    // Routes with several hosts or paths meet in several groups: one report of each pair is enough.
+    let mut reported = BTreeSet::new();
+    for group in groups.values() {
+        for (index, later) in group.iter().enumerate() {
+            for earlier in &group[..index] {
+                let found = compare(&earlier.entry, &later.entry);
+                if let Some((code, why)) = found
+                    && reported.insert((earlier.entry.route, later.entry.route))
+                {
+                    diagnostics.push(report(code, why, earlier, later));
+                }
+            }
+        }
+        unreachable(group, &mut reported, diagnostics);
+    }
+    router(placed, diagnostics)
+}
+
+/// Builds the router, and reports each pattern that no tree has a place for.
+fn router(placed: &[Placed], diagnostics: &mut Vec<Diagnostic>) -> Router {
+    let mut left: Vec<&Placed> = placed.iter().collect();
+    loop {
+        let entries: Vec<Entry> = left.iter().map(|placed| placed.entry.clone()).collect();
+        let conflict = match Router::compile(&entries) {
+            Ok(router) => return router,
+            Err(conflict) => conflict,
+        };
+        let (one, with) = (left[conflict.entry], left[conflict.with]);
+        let message = format!(
+            "the patterns `{}` and `{}` cannot stand beside each other",
+            one.entry.pattern.text, with.entry.pattern.text
+        );
+        let help = "in one place of a path, parameters may have something before them or behind them, not both kinds";
+        let diagnostic = Diagnostic::new(Code::ConflictingPatterns, one.pattern.clone(), message, "conflicts")
+            .help(help)
+            .related(with.pattern.clone(), format!("with this one of the route `{}`", with.name));
+        diagnostics.push(diagnostic);
+        let (host, pattern) = (one.entry.host.clone(), one.entry.pattern.clone());
+        left.retain(|placed| placed.entry.host != host || placed.entry.pattern != pattern);
+    }
+}
+
+/// What is wrong with two ways in that have the same host and pattern.
+fn compare(a: &Entry, b: &Entry) -> Option<(Code, String)> {
+    let (one, other) = (&*a.conditions, &*b.conditions);
+    // A route that names a method comes before one that takes any, and more conditions before fewer.
+    if one.exclude(other) || one.weight() != other.weight() || one.methods.is_empty() != other.methods.is_empty() {
+        return None;
+    }
+    let common = one.methods.intersection(other.methods);
+    if common.is_empty() && !one.methods.is_empty() {
+        return None;
+    }
+    let same = one.headers == other.headers && one.query == other.query;
+    match same {
+        true if one.methods == other.methods => Some((Code::DuplicateRoute, "match exactly the same requests".to_owned())),
+        true if common == other.methods || common == one.methods => {
+            Some((Code::ShadowedRoute, format!("both take {common}, and one of them nothing else")))
+        }
+        true => Some((Code::AmbiguousRoutes, format!("both take {common}, and none is more specific"))),
+        false => Some((Code::AmbiguousRoutes, "match some requests both, and none is more specific".to_owned())),
+    }
+}
+
+fn report(code: Code, why: String, earlier: &Placed, later: &Placed) -> Diagnostic {
+    let message = format!("the routes `{}` and `{}` {why}", earlier.name, later.name);
+    let help = match code {
+        Code::DuplicateRoute => "take one of them away, or give one another path, host, method or condition",
+        Code::ShadowedRoute => "take the methods away from one of them",
+        _ => "give one of them more conditions than the other, or conditions that exclude each other",
+    };
+    Diagnostic::new(code, later.pattern.clone(), message, "here too")
+        .help(help)
+        .related(earlier.pattern.clone(), format!("the route `{}`", earlier.name))
+}
+
+/// A way in for any method, all of whose requests go to routes that name the method.
+fn unreachable(group: &[&Placed], reported: &mut BTreeSet<(crate::routing::RouteId, crate::routing::RouteId)>, diagnostics: &mut Vec<Diagnostic>) {
+    for one in group.iter().filter(|one| one.entry.conditions.methods.is_empty()) {
+        let wider = |other: &Conditions| covers(other, &one.entry.conditions);
+        let others = group.iter().filter(|other| !other.entry.conditions.methods.is_empty() && wider(&other.entry.conditions));
+        let taken = others.clone().fold(Methods::default(), |all, other| all.union(other.entry.conditions.methods));
+        if taken == Methods::all()
+            && let Some(other) = others.clone().next()
+            && reported.insert((one.entry.route, one.entry.route))
+        {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::ShadowedRoute,
+                    one.pattern.clone(),
+                    format!("the route `{}` is never reached: others name every method here", one.name),
+                    "never reached",
+                )
+                .help("take it away, or take methods away from the others")
+                .related(other.pattern.clone(), format!("the route `{}` comes first", other.name)),
+            );
+        }
+    }
+}
+
+/// Whether every request that meets `narrow` meets `wide`.
+fn covers(wide: &Conditions, narrow: &Conditions) -> bool {
+    wide.headers.iter().all(|condition| narrow.headers.contains(condition))
+        && wide.query.iter().all(|condition| narrow.query.contains(condition))
+}

@@ -1,0 +1,522 @@
+//! A route's section: what it matches, its policies, its action.
+
+use super::{BODY, WAIT, bad_header_name, size, unknown_upstream, within};
+use crate::config::diagnostic::{Code, Diagnostic, Place};
+use crate::config::document::{Kind, Sections, place_of};
+use crate::config::read::{Read, read};
+use crate::config::words::{OneOrMany, Presence, Text};
+use crate::config::{self, HeaderEdits};
+use crate::gateway::{Action, Gateway, Route};
+use crate::headers::is_reserved;
+use crate::host::Capabilities;
+use crate::path::{escape_segment, normalize};
+use crate::policy::Policy;
+use crate::policy::limit_body::LimitBody;
+use crate::policy::transform::{Edits, FieldValue, Transform};
+use crate::respond::{Redirect, Respond};
+use crate::routing::condition::{Conditions, METHODS};
+use crate::routing::pattern::Pattern;
+use crate::routing::{Entry, HostPattern, RouteId};
+use crate::template::{Parameters, Part, Source, Template};
+use crate::upstream::{PathRewrite, Proxy, QueryRewrite};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration as Std;
+
+/// What routes refer to.
+pub struct Scope<'a> {
+    pub targets: &'a [Capabilities],
+    /// In the order of the gateway's upstreams.
+    pub upstreams: &'a [&'a str],
+    pub deadline: Std,
+    /// In bytes.
+    pub max_body: u64,
+}
+
+/// A way in to a route, with the places of its pattern and of its route.
+pub struct Placed {
+    pub entry: Entry,
+    pub pattern: Place,
+    pub name: String,
+}
+
+type Diagnostics = Vec<Diagnostic>;
+
+/// Compiles every route into the gateway, and gives back the ways in.
+pub fn compile(sections: &Sections, scope: &Scope<'_>, gateway: &mut Gateway, diagnostics: &mut Diagnostics) -> Vec<Placed> {
+    let mut entries = Vec::new();
+    let mut used = vec![false; scope.upstreams.len()];
+    let mut all_read = true;
+    for (name, value) in &sections.routes {
+        let place = place_of(Kind::Route, name);
+        let Some(Read { section, complete }) = read::<config::Route>(&place, value, diagnostics) else {
+            all_read = false;
+            continue;
+        };
+        all_read &= complete;
+        let id = RouteId(gateway.routes.len());
+        let route = One { place: &place, scope, section: &section };
+        let patterns = route.patterns(diagnostics);
+        let found = route.entries(id, name, &patterns, diagnostics);
+        entries.extend(found);
+        let patterns: Vec<&Pattern> = patterns.iter().map(|(pattern, _)| &**pattern).collect();
+        let action = route.action(&patterns, complete, diagnostics);
+        if let Some(Action::Proxy(proxy)) = &action
+            && let Some(used) = used.get_mut(proxy.upstream)
+        {
+            *used = true;
+        }
+        let policies = route.policies(&patterns, diagnostics);
+        let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
+        let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
+        gateway.routes.push(Route { name: name.clone(), policies, action, deadline });
+    }
+    for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
+        let message = format!("no route uses the upstream `{name}`");
+        let place = place_of(Kind::Upstream, name).name();
+        diagnostics.push(Diagnostic::new(Code::UnusedUpstream, place, message, "never called"));
+    }
+    entries
+}
+
+/// One route while it is compiled.
+struct One<'a> {
+    place: &'a Place,
+    scope: &'a Scope<'a>,
+    section: &'a config::Route,
+}
+
+impl One<'_> {
+    fn patterns(&self, diagnostics: &mut Diagnostics) -> Vec<(Rc<Pattern>, Place)> {
+        let place = self.place.key("match").key("path");
+        let paths = &self.section.r#match.path;
+        if paths.items.is_empty() {
+            let message = "a route has one path at least";
+            diagnostics.push(Diagnostic::new(Code::OutOfRange, place.clone(), message, "no path"));
+        }
+        let mut patterns = Vec::new();
+        for (place, text) in placed(paths, &place) {
+            match Pattern::parse(text) {
+                Ok(pattern) => patterns.push((Rc::new(pattern), place)),
+                Err(malformed) => {
+                    let message = format!("the pattern cannot be parsed: {}", malformed.reason);
+                    let help = "patterns are like \"/orders\", \"/orders/{id}\" and \"/files/{*rest}\"";
+                    let place = place.within(malformed.range);
+                    diagnostics.push(Diagnostic::new(Code::BadPattern, place, message, "here").help(help));
+                }
+            }
+        }
+        patterns
+    }
+
+    fn entries(&self, route: RouteId, name: &str, patterns: &[(Rc<Pattern>, Place)], diagnostics: &mut Diagnostics) -> Vec<Placed> {
+        let hosts = self.hosts(diagnostics);
+        let conditions = Rc::new(self.conditions(diagnostics));
+        let mut entries = Vec::new();
+        for host in &hosts {
+            for (pattern, place) in patterns {
+                let entry =
+                    Entry { route, host: host.clone(), pattern: Rc::clone(pattern), conditions: Rc::clone(&conditions) };
+                entries.push(Placed { entry, pattern: place.clone(), name: name.to_owned() });
+            }
+        }
+        entries
+    }
+
+    fn hosts(&self, diagnostics: &mut Diagnostics) -> Vec<HostPattern> {
+        let place = self.place.key("match").key("host");
+        let mut hosts = Vec::new();
+        for (place, text) in placed(&self.section.r#match.host, &place) {
+            match host(text) {
+                Some(host) => hosts.push(host),
+                None => {
+                    let message = format!("`{text}` is no host to match");
+                    let help = "write \"api.example.com\" or \"*.example.com\", without scheme, port and path";
+                    diagnostics.push(Diagnostic::new(Code::BadHost, place, message, "not a host").help(help));
+                }
+            }
+        }
+        if self.section.r#match.host.items.is_empty() {
+            hosts.push(HostPattern::Any);
+        }
+        hosts
+    }
+
+    fn conditions(&self, diagnostics: &mut Diagnostics) -> Conditions {
+        let place = self.place.key("match");
+        let mut conditions = Conditions::default();
+        for (index, text) in self.section.r#match.methods.iter().enumerate() {
+            let known = text.parse::<Method>().is_ok_and(|method| conditions.methods.insert(&method));
+            if !known {
+                let message = format!("`{text}` is no method that can be routed by name");
+                let names: Vec<&str> = METHODS.iter().map(Method::as_str).collect();
+                let help = format!("methods are {}; a route without `methods` takes any other too", names.join(", "));
+                let place = place.key("methods").index(index);
+                diagnostics.push(Diagnostic::new(Code::BadMethod, place, message, "not a method").help(help));
+            }
+        }
+        for (text, wanted) in &self.section.r#match.headers {
+            match text.parse::<HeaderName>() {
+                Ok(name) => conditions.headers.push((name, wanted.clone())),
+                Err(_) => diagnostics.push(bad_header_name(text, place.key("headers").key(text).name())),
+            }
+        }
+        let query = &self.section.r#match.query;
+        conditions.query = query.iter().map(|(name, wanted): (&String, &Presence)| (name.clone(), wanted.clone())).collect();
+        conditions
+    }
+
+    /// The one thing that the route does. `None` after a mistake.
+    fn action(&self, patterns: &[&Pattern], complete: bool, diagnostics: &mut Diagnostics) -> Option<Action> {
+        let config::Route { upstream, redirect, respond, .. } = self.section;
+        let given: Vec<&str> = [("upstream", upstream.is_some()), ("redirect", redirect.is_some()), ("respond", respond.is_some())]
+            .into_iter()
+            .filter_map(|(key, given)| given.then_some(key))
+            .collect();
+        match given.as_slice() {
+            [] if complete => {
+                let message = "the route does not say what to do";
+                let help = "add `upstream`, `redirect` or `respond`";
+                diagnostics.push(Diagnostic::new(Code::NoAction, self.place.clone().name(), message, "no action").help(help));
+                return None;
+            }
+            [first, second, ..] => {
+                let message = format!("a route does one thing, not `{}`", given.join("` and `"));
+                let diagnostic = Diagnostic::new(Code::SeveralActions, self.place.key(second).name(), message, "a second action")
+                    .help("keep one of them, or make two routes")
+                    .related(self.place.key(first).name(), "the first action");
+                diagnostics.push(diagnostic);
+                return None;
+            }
+            _ => {}
+        }
+        if upstream.is_none() {
+            self.misplaced(diagnostics);
+        }
+        if let Some(redirect) = redirect {
+            return self.redirect(redirect, patterns, diagnostics).map(Action::Redirect);
+        }
+        if let Some(respond) = respond {
+            return self.respond(respond, diagnostics).map(Action::Respond);
+        }
+        self.proxy(upstream.as_deref()?, patterns, diagnostics).map(Action::Proxy)
+    }
+
+    /// Keys that mean nothing unless the route calls an upstream.
+    fn misplaced(&self, diagnostics: &mut Diagnostics) {
+        let keys = [
+            ("rewrite", self.section.rewrite.is_some()),
+            ("request_headers", self.section.request_headers.is_some()),
+            ("websocket", self.section.websocket),
+        ];
+        for (key, _) in keys.into_iter().filter(|(_, given)| *given) {
+            let message = format!("`{key}` has no meaning on a route that calls no upstream");
+            let place = self.place.key(key).name();
+            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place, message, "no upstream is called"));
+        }
+    }
+
+    fn proxy(&self, upstream: &str, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Proxy> {
+        let position = self.scope.upstreams.iter().position(|known| *known == upstream);
+        if position.is_none() {
+            diagnostics.push(unknown_upstream(upstream, self.scope.upstreams, self.place.key("upstream")));
+        }
+        if self.section.websocket {
+            for target in self.scope.targets.iter().filter(|target| !target.websocket) {
+                let message = format!("{} has no WebSockets", target.platform);
+                let help = "take the key away, or name the platforms that this configuration is for: `gateway.targets`";
+                let place = self.place.key("websocket");
+                diagnostics.push(Diagnostic::new(Code::Unsupported, place, message, "not on this platform").help(help));
+            }
+        }
+        let (path, query) = self.rewrite(patterns, diagnostics);
+        Some(Proxy { upstream: position?, path, query, websocket: self.section.websocket })
+    }
+
+    fn rewrite(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> (PathRewrite, QueryRewrite) {
+        let mut query = QueryRewrite::default();
+        let Some(rewrite) = &self.section.rewrite else { return (PathRewrite::Keep, query) };
+        let place = self.place.key("rewrite");
+        let parameters = parameters(patterns);
+        query.keep.clone_from(&rewrite.query.keep);
+        query.remove.clone_from(&rewrite.query.remove);
+        for (name, text) in &rewrite.query.set {
+            let place = place.key("query").key("set").key(name);
+            if let Some(template) = Template::compile(text, &place, &parameters, diagnostics) {
+                query.set.push((name.clone(), template));
+            }
+        }
+        if let (Some(_), Some(_)) = (&rewrite.path, &rewrite.strip_prefix) {
+            let message = "a path is written by a template, or loses a prefix, not both";
+            let diagnostic = Diagnostic::new(Code::MisplacedKey, place.key("strip_prefix").name(), message, "beside `path`")
+                .related(place.key("path").name(), "the template");
+            diagnostics.push(diagnostic);
+        }
+        let path = match (&rewrite.path, &rewrite.strip_prefix) {
+            (Some(path), _) => path_template(path, &place.key("path"), &parameters, diagnostics).map(PathRewrite::Template),
+            (None, Some(prefix)) => strip(prefix, &place.key("strip_prefix"), patterns, diagnostics),
+            (None, None) => None,
+        };
+        (path.unwrap_or(PathRewrite::Keep), query)
+    }
+
+    fn redirect(&self, redirect: &config::Redirect, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Redirect> {
+        let place = self.place.key("redirect");
+        let status = redirect.status.unwrap_or(307);
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            let message = format!("{status} is no redirection to another address");
+            let help = "it can be 301, 302, 303, 307 or 308";
+            diagnostics.push(Diagnostic::new(Code::BadStatus, place.key("status"), message, "not a redirection").help(help));
+        }
+        let place = place.key("to");
+        let to = Template::compile(&redirect.to, &place, &parameters(patterns), diagnostics)?;
+        if !leads_where_it_says(&to) {
+            let message = "the address does not say which host it leads to";
+            let help = "begin it with a slash and a path, or with \"https://\" and a host that is written out or {request.host}";
+            diagnostics.push(Diagnostic::new(Code::BadTemplate, place, message, "leads anywhere").help(help));
+        }
+        Some(Redirect {
+            to,
+            status: StatusCode::from_u16(status).ok()?,
+            keep_query: redirect.keep_query.unwrap_or(true),
+        })
+    }
+
+    fn respond(&self, respond: &config::Respond, diagnostics: &mut Diagnostics) -> Option<Respond> {
+        let place = self.place.key("respond");
+        let status = respond.status.unwrap_or(200);
+        if !(200..=599).contains(&status) {
+            let message = format!("{status} is no status of a final response");
+            diagnostics.push(Diagnostic::new(Code::BadStatus, place.key("status"), message, "200 to 599"));
+        }
+        if let (Some(_), Some(_)) = (&respond.body, &respond.json) {
+            let message = "a response has one body";
+            let diagnostic = Diagnostic::new(Code::MisplacedKey, place.key("json").name(), message, "beside `body`")
+                .related(place.key("body").name(), "the other body");
+            diagnostics.push(diagnostic);
+        }
+        // RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5.
+        let key = if respond.json.is_some() { "json" } else { "body" };
+        if matches!(status, 204 | 205 | 304) && (respond.body.is_some() || respond.json.is_some()) {
+            let message = format!("a {status} response has no body");
+            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place.key(key).name(), message, "never sent"));
+        }
+        within(respond.delay, Std::ZERO..=Std::from_secs(60), &place.key("delay"), diagnostics);
+        let (body, media_type) = match (&respond.json, &respond.body) {
+            (Some(json), _) => (json.to_string(), Some("application/json")),
+            (None, Some(body)) => (body.clone(), Some("text/plain; charset=utf-8")),
+            (None, None) => (String::new(), None),
+        };
+        Some(Respond {
+            status: StatusCode::from_u16(status).ok()?,
+            media_type: media_type.map(HeaderValue::from_static),
+            body: Bytes::from(body),
+            delay: respond.delay.map_or(Std::ZERO, |delay| delay.0),
+        })
+    }
+
+    fn policies(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Vec<Policy> {
+        within(self.section.deadline, WAIT, &self.place.key("deadline"), diagnostics);
+        let most = size(self.section.max_body, self.scope.max_body, BODY, &self.place.key("max_body"), diagnostics);
+        let parameters = parameters(patterns);
+        let mut edits = |key: &str, section: &Option<HeaderEdits>| match section {
+            Some(section) => compile_edits(section, &self.place.key(key), &parameters, diagnostics),
+            None => Edits::default(),
+        };
+        let request = edits("request_headers", &self.section.request_headers);
+        let response = edits("response_headers", &self.section.response_headers);
+        let mut policies = vec![Policy::LimitBody(LimitBody { most })];
+        if !request.is_empty() || !response.is_empty() {
+            policies.push(Policy::Transform(Transform { request, response }));
+        }
+        policies
+    }
+}
+
+/// The items of a key that takes one or many, each with its place.
+fn placed<'a>(items: &'a OneOrMany, place: &Place) -> Vec<(Place, &'a str)> {
+    let place_of = |index| if items.list { place.index(index) } else { place.clone() };
+    items.items.iter().enumerate().map(|(index, item)| (place_of(index), item.as_str())).collect()
+}
+
+/// The parameters that all, and that some, of a route's patterns have.
+fn parameters<'a>(patterns: &[&'a Pattern]) -> Parameters<'a> {
+    let names = |pattern: &'a Pattern| pattern.names.iter().map(String::as_str);
+    let some: Vec<&str> = patterns.iter().copied().flat_map(names).collect();
+    let everywhere = |name: &&&str| patterns.iter().all(|pattern| pattern.names.iter().any(|known| known == **name));
+    let all = some.iter().filter(everywhere).copied().collect();
+    Parameters { all, some }
+}
+
+/// A host as it is matched: small letters, in its ASCII form.
+fn host(text: &str) -> Option<HostPattern> {
+    let (wildcard, name) = match text.strip_prefix("*.") {
+        Some(name) => (true, name),
+        None => (false, text),
+    };
+    let address = name.starts_with('[') && name.ends_with(']');
+    let label = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if name.len() > 253 || !(address || name.split('.').all(label)) {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    Some(if wildcard { HostPattern::Wildcard(format!(".{name}")) } else { HostPattern::Exact(name) })
+}
+
+/// A template for a whole path, whose literals are spelt as paths are.
+fn path_template(text: &str, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Option<Template> {
+    let mut template = Template::compile(text, place, parameters, diagnostics)?;
+    let begins = matches!(template.parts.first(), Some(Part::Literal(literal)) if literal.starts_with('/'))
+        || matches!(template.parts.first(), Some(Part::Value(Source::RequestPath)));
+    if !begins || text.contains('?') || text.contains('#') {
+        let message = "a template for a path begins with a slash, and has no query";
+        let help = "write \"/v2/orders/{path.id}\"; query parameters are set with `rewrite.query.set`";
+        diagnostics.push(Diagnostic::new(Code::BadTemplate, place.clone(), message, "not a path").help(help));
+        return None;
+    }
+    for part in &mut template.parts {
+        if let Part::Literal(literal) = part {
+            let mut escaped = String::new();
+            for (index, segment) in literal.split('/').enumerate() {
+                if index > 0 {
+                    escaped.push('/');
+                }
+                escape_segment(&crate::path::unescape(segment), &mut escaped);
+            }
+            *literal = escaped;
+        }
+    }
+    let sample: String = template
+        .parts
+        .iter()
+        .map(|part| match part {
+            Part::Literal(literal) => literal.as_str(),
+            Part::Value(Source::RequestPath) => "/x",
+            Part::Value(_) => "x",
+        })
+        .collect();
+    if !normalize(&sample, config::EncodedSlashes::Keep).is_ok_and(|normal| normal == sample) {
+        let message = "the template has empty or dot segments, which no path has here";
+        diagnostics.push(Diagnostic::new(Code::BadTemplate, place.clone(), message, "not a normalized path"));
+        return None;
+    }
+    Some(template)
+}
+
+fn strip(prefix: &str, place: &Place, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<PathRewrite> {
+    let normal = normalize(prefix, config::EncodedSlashes::Keep).ok().map(|normal| normal.trim_end_matches('/').to_owned());
+    let Some(normal) = normal.filter(|normal| !normal.is_empty() && !prefix.contains(['{', '}'])) else {
+        let message = format!("`{prefix}` is no prefix of a path");
+        let help = "write a literal path: \"/api\"";
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not a literal path").help(help));
+        return None;
+    };
+    if let Some(other) = patterns.iter().find(|pattern| !pattern.begins_with(&normal)) {
+        let message = format!("the pattern `{}` does not begin with `{normal}`", other.text);
+        let help = "all patterns of the route must begin with the prefix, in whole segments";
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not always there").help(help));
+        return None;
+    }
+    Some(PathRewrite::Strip(normal))
+}
+
+/// Whether a redirection's host is the configuration's choice, never a client's.
+fn leads_where_it_says(to: &Template) -> bool {
+    let Some(Part::Literal(first)) = to.parts.first() else { return false };
+    if first.starts_with('/') {
+        return !first.starts_with("//") && !first.starts_with("/\\");
+    }
+    let Some(after) = first.strip_prefix("https://").or_else(|| first.strip_prefix("http://")) else { return false };
+    if after.contains('/') {
+        return !after.starts_with('/');
+    }
+    for part in &to.parts[1..] {
+        match part {
+            Part::Value(Source::Host) => {}
+            Part::Value(Source::RequestPath) => return true,
+            Part::Value(_) => return false,
+            Part::Literal(literal) if literal.contains('/') => return true,
+            Part::Literal(_) => {}
+        }
+    }
+    !after.is_empty() || to.parts.len() > 1
+}
+
+fn compile_edits(section: &HeaderEdits, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Edits {
+    let mut edits = Edits::default();
+    for (index, text) in section.remove.iter().enumerate() {
+        edits.remove.extend(editable(text, place.key("remove").index(index), diagnostics));
+    }
+    let mut fields = |key: &str, section: &BTreeMap<String, Text>| {
+        let mut fields = Vec::new();
+        for (text, value) in section {
+            let place = place.key(key).key(text);
+            let name = editable(text, place.clone().name(), diagnostics);
+            let value = field_value(value, &place, parameters, diagnostics);
+            fields.extend(name.zip(value));
+        }
+        fields
+    };
+    edits.set = fields("set", &section.set);
+    edits.add = fields("add", &section.add);
+    edits
+}
+
+fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
+    match text.parse::<HeaderName>() {
+        Ok(name) if is_reserved(&name) => {
+            let message = format!("`{text}` belongs to the connection or to edgate, and cannot be edited");
+            diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to edit"));
+            None
+        }
+        Ok(name) => Some(name),
+        Err(_) => {
+            diagnostics.push(bad_header_name(text, place));
+            None
+        }
+    }
+}
+
+fn field_value(text: &Text, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Option<FieldValue> {
+    match text {
+        Text::Secret(secret) => {
+            let name = &secret.secret;
+            let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+            if !name.starts_with(|c: char| c.is_ascii_uppercase()) || !name.bytes().all(capitals) {
+                let message = format!("`{name}` is no name of a secret");
+                let help = "names are capitals, digits and `_`: ORDERS_KEY";
+                diagnostics.push(Diagnostic::new(Code::BadValue, place.key("secret"), message, "not a name").help(help));
+                return None;
+            }
+            if HeaderValue::from_str(&secret.prefix).is_err() {
+                diagnostics.push(bad_value(place.key("prefix")));
+                return None;
+            }
+            Some(FieldValue::Secret { name: name.clone(), prefix: secret.prefix.clone(), value: None })
+        }
+        Text::Template(text) => {
+            let template = Template::compile(text, place, parameters, diagnostics)?;
+            let usable = template.parts.iter().all(|part| match part {
+                Part::Literal(literal) => HeaderValue::from_str(literal).is_ok(),
+                Part::Value(_) => true,
+            });
+            if !usable {
+                diagnostics.push(bad_value(place.clone()));
+                return None;
+            }
+            match template.literal().map(HeaderValue::from_str) {
+                Some(Ok(fixed)) => Some(FieldValue::Fixed(fixed)),
+                _ => Some(FieldValue::Template(template)),
+            }
+        }
+    }
+}
+
+fn bad_value(place: Place) -> Diagnostic {
+    let message = "a header field cannot hold control characters";
+    Diagnostic::new(Code::BadHeader, place, message, "not a field value")
+}

@@ -1,0 +1,298 @@
+//! Reading a section: serde over a JSON value, with the path of every mistake, and all mistakes in one run.
+//!
+//! serde stops at the first mistake. So a value with a mistake is left out, and the section is read again, until
+//! it reads or cannot: a section's mistakes are few, and configuration is read once.
+
+use super::diagnostic::{At, Code, Diagnostic, Place, Step, did_you_mean};
+use serde::de::{self, DeserializeOwned, IntoDeserializer, Unexpected, Visitor};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// A section that could be read, and whether everything in it was.
+#[derive(Debug)]
+pub struct Read<T> {
+    pub section: T,
+    /// False where a value was left out because of a mistake already reported.
+    pub complete: bool,
+}
+
+/// More mistakes than this in one section help nobody.
+const MOST_FAULTS: usize = 100;
+
+/// Reads a section, adding every mistake to `diagnostics`. `None` where too little is left to make one.
+pub fn read<T: DeserializeOwned>(place: &Place, value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<Read<T>> {
+    let mut skip = BTreeSet::new();
+    for _ in 0..MOST_FAULTS {
+        let trail = Trail { parent: None, step: None, skip: &skip };
+        match T::deserialize(Node { value, trail: &trail }) {
+            Ok(section) => return Some(Read { section, complete: skip.is_empty() }),
+            Err(fault) => {
+                let path = fault.path.clone().unwrap_or_default();
+                let missing = fault.missing.map(|key| [path.as_slice(), &[Step::Key(key.to_owned())]].concat());
+                // What is missing only because it was left out has been reported already.
+                if missing.as_ref().is_some_and(|missing| skip.contains(missing)) {
+                    return None;
+                }
+                diagnostics.push(fault.diagnostic(place));
+                if path.is_empty() {
+                    return None;
+                }
+                skip.insert(path);
+            }
+        }
+    }
+    None
+}
+
+/// Tells serde of a mistake with a code of its own: `fault(Code::MissingUnit, "..", "..")`.
+pub fn fault<E: de::Error>(code: Code, message: impl fmt::Display, help: impl fmt::Display) -> E {
+    E::custom(format_args!("{}\u{1}{message}\u{1}{help}", code.as_str()))
+}
+
+/// A mistake on its way out of serde. The path is filled in by the first value that it passes.
+#[derive(Debug)]
+pub struct Fault {
+    code: Code,
+    message: String,
+    label: String,
+    help: Option<String>,
+    path: Option<Vec<Step>>,
+    at: At,
+    missing: Option<&'static str>,
+}
+
+impl Fault {
+    fn new(code: Code, message: String, label: &str) -> Fault {
+        Fault { code, message, label: label.to_owned(), help: None, path: None, at: At::Value, missing: None }
+    }
+
+    fn at(mut self, trail: &Trail<'_>, at: At) -> Fault {
+        if self.path.is_none() {
+            self.path = Some(trail.path());
+            // A missing key is shown at the table that should have it.
+            self.at = if self.missing.is_some() { At::Key } else { at };
+        }
+        self
+    }
+
+    fn diagnostic(self, section: &Place) -> Diagnostic {
+        let mut path = section.path.clone();
+        path.extend(self.path.unwrap_or_default());
+        let place = Place { path, at: self.at, within: None };
+        Diagnostic { help: self.help, ..Diagnostic::new(self.code, place, self.message, self.label) }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+fn words(known: &[&str]) -> String {
+    let quoted: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+fn suggestion(written: &str, known: &'static [&'static str]) -> String {
+    did_you_mean(written, known.iter().copied()).unwrap_or_else(|| format!("it can be one of {}", words(known)))
+}
+
+impl de::Error for Fault {
+    fn custom<T: fmt::Display>(message: T) -> Fault {
+        let text = message.to_string();
+        let mut parts = text.splitn(3, '\u{1}');
+        let first = parts.next().unwrap_or_default();
+        match (Code::ALL.iter().find(|code| code.as_str() == first), parts.next()) {
+            (Some(code), Some(message)) => {
+                let help = parts.next().filter(|help| !help.is_empty()).map(str::to_owned);
+                Fault { help, ..Fault::new(*code, message.to_owned(), "here") }
+            }
+            _ => Fault::new(Code::BadValue, text, "here"),
+        }
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
+        Fault::new(Code::WrongType, format!("expected {expected}, found {}", describe(found)), "of the wrong type")
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
+        Fault::new(Code::OutOfRange, format!("expected {expected}, found {}", describe(found)), "out of range")
+    }
+
+    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Fault {
+        Fault::new(Code::OutOfRange, format!("expected {expected}, found {length} elements"), "out of range")
+    }
+
+    fn unknown_variant(written: &str, known: &'static [&'static str]) -> Fault {
+        let help = Some(suggestion(written, known));
+        Fault { help, ..Fault::new(Code::UnknownValue, format!("`{written}` is no value of this key"), "unknown word") }
+    }
+
+    fn unknown_field(written: &str, known: &'static [&'static str]) -> Fault {
+        let help = Some(suggestion(written, known));
+        Fault { help, ..Fault::new(Code::UnknownKey, format!("there is no key `{written}` here"), "unknown key") }
+    }
+
+    fn missing_field(key: &'static str) -> Fault {
+        let fault = Fault::new(Code::MissingKey, format!("the key `{key}` is missing"), "needed here");
+        Fault { missing: Some(key), ..fault }
+    }
+
+    fn duplicate_field(key: &'static str) -> Fault {
+        Fault::new(Code::DuplicateKey, format!("the key `{key}` stands twice"), "again")
+    }
+}
+
+fn describe(found: Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(value) => format!("the boolean `{value}`"),
+        Unexpected::Unsigned(value) => format!("the number `{value}`"),
+        Unexpected::Signed(value) => format!("the number `{value}`"),
+        Unexpected::Float(value) => format!("the number `{value}`"),
+        Unexpected::Str(value) => format!("the string {value:?}"),
+        Unexpected::Unit => "null".to_owned(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The steps from the section to a value, on the stack.
+struct Trail<'a> {
+    parent: Option<&'a Trail<'a>>,
+    step: Option<Step>,
+    /// What was left out because of an earlier mistake.
+    skip: &'a BTreeSet<Vec<Step>>,
+}
+
+impl<'a> Trail<'a> {
+    fn then(&'a self, step: Step) -> Trail<'a> {
+        Trail { parent: Some(self), step: Some(step), skip: self.skip }
+    }
+
+    fn path(&self) -> Vec<Step> {
+        let mut path = self.parent.map(Trail::path).unwrap_or_default();
+        path.extend(self.step.clone());
+        path
+    }
+
+    fn skipped(&self) -> bool {
+        !self.skip.is_empty() && self.skip.contains(&self.path())
+    }
+}
+
+struct Node<'a> {
+    value: &'a Value,
+    trail: &'a Trail<'a>,
+}
+
+impl<'de> de::Deserializer<'de> for Node<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Node { value, trail } = self;
+        let result = match value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => visitor.visit_u64(value),
+                (None, Some(value)) => visitor.visit_i64(value),
+                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => visitor.visit_str(text),
+            Value::Array(list) => visitor.visit_seq(Elements { list, next: 0, trail }),
+            Value::Object(map) => visitor.visit_map(Entries { entries: map.iter(), current: None, trail, map }),
+        };
+        result.map_err(|fault: Fault| fault.at(trail, At::Value))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let result = match self.value {
+            Value::String(word) => visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(word.as_str())),
+            _ => return self.deserialize_any(visitor),
+        };
+        result.map_err(|fault| fault.at(self.trail, At::Value))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq
+        tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Elements<'a> {
+    list: &'a [Value],
+    next: usize,
+    trail: &'a Trail<'a>,
+}
+
+impl<'de> de::SeqAccess<'de> for Elements<'_> {
+    type Error = Fault;
+
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        while let Some(value) = self.list.get(self.next) {
+            let trail = self.trail.then(Step::Index(self.next));
+            self.next += 1;
+            if !trail.skipped() {
+                return seed.deserialize(Node { value, trail: &trail }).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+struct Entries<'a> {
+    map: &'a Map<String, Value>,
+    entries: serde_json::map::Iter<'a>,
+    current: Option<(&'a String, &'a Value)>,
+    trail: &'a Trail<'a>,
+}
+
+impl<'de> de::MapAccess<'de> for Entries<'_> {
+    type Error = Fault;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        for (key, value) in self.entries.by_ref() {
+            let trail = self.trail.then(Step::Key(key.clone()));
+            if trail.skipped() {
+                continue;
+            }
+            self.current = Some((key, value));
+            let key = IntoDeserializer::<Fault>::into_deserializer(key.as_str());
+            return seed.deserialize(key).map(Some).map_err(|fault| fault.at(&trail, At::Key));
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        let Some((key, value)) = self.current.take() else {
+            return Err(de::Error::custom("a value was asked for before its key"));
+        };
+        let trail = self.trail.then(Step::Key(key.clone()));
+        seed.deserialize(Node { value, trail: &trail })
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.map.len())
+    }
+}

@@ -1,0 +1,108 @@
+//! What one request carries from its first byte to its log record.
+
+use crate::body::Body;
+use crate::headers::forwarded::Client;
+use crate::host::Timestamp;
+use crate::routing::RouteId;
+use crate::routing::condition::parameters;
+use crate::routing::pattern::Pattern;
+use http::{HeaderMap, Method};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// One request and what is known of it so far.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The request's identifier, ours or one that was kept.
+    pub id: String,
+    pub started: Timestamp,
+    pub method: Method,
+    /// `http` or `https`, as received.
+    pub scheme: &'static str,
+    /// Host and port, as received.
+    pub authority: String,
+    /// The protocol version as `Via` writes it.
+    pub version: &'static str,
+    /// The normalized path.
+    pub path: String,
+    pub query: Option<String>,
+    /// The client's header fields; once a route is found, as the upstream will see them.
+    pub headers: HeaderMap,
+    pub body: Body,
+    /// Who sent the request to the gateway.
+    pub peer: Option<IpAddr>,
+    /// Who sent it first, as far as proxies are trusted.
+    pub client: Client,
+    /// What the client said of itself before its header section was changed for the next hop.
+    pub hop: Hop,
+    pub matched: Option<Matched>,
+    pub notes: Notes,
+}
+
+/// What a client said of itself and its connection to the gateway.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Hop {
+    /// It asks for a WebSocket.
+    pub websocket: bool,
+    /// It can take trailers.
+    pub trailers: bool,
+    /// It can take a problem document in JSON.
+    pub json: bool,
+}
+
+/// The route that takes the request.
+#[derive(Debug)]
+pub struct Matched {
+    pub route: RouteId,
+    pub pattern: Rc<Pattern>,
+    /// The values of the pattern's parameters, as ranges of the path.
+    pub captured: Vec<Range<usize>>,
+    /// How long the request may take until its answer begins.
+    pub deadline: Duration,
+}
+
+/// What the log record tells of the way through the gateway.
+#[derive(Debug, Default)]
+pub struct Notes {
+    pub attempts: Vec<Attempt>,
+    /// The code of the answer that the gateway gave by itself.
+    pub reject: Option<&'static str>,
+    /// The request body's length, where it is known.
+    pub request_bytes: Option<u64>,
+    /// The client's fields that the log wants, as it sent them.
+    pub logged_fields: Vec<Option<String>>,
+}
+
+/// One call to an upstream.
+#[derive(Debug)]
+pub struct Attempt {
+    pub upstream: Rc<str>,
+    /// Milliseconds until its answer began, or until it failed.
+    pub duration: f64,
+    /// Its status, or what went wrong.
+    pub outcome: Result<u16, String>,
+}
+
+impl Exchange {
+    /// The value of a path parameter, escaped as it is in the path.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let matched = self.matched.as_ref()?;
+        let position = matched.pattern.names.iter().position(|known| known == name)?;
+        self.path.get(matched.captured.get(position)?.clone())
+    }
+
+    /// The first value of a query parameter, decoded.
+    pub fn query_parameter(&self, name: &str) -> Option<Cow<'_, str>> {
+        parameters(self.query.as_deref()).find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// How much of the deadline is left; `None` when it has passed.
+    pub fn time_left(&self, now: Timestamp) -> Option<Duration> {
+        let deadline = self.matched.as_ref()?.deadline;
+        let spent = Duration::try_from_secs_f64(now.since(self.started) / 1000.0).unwrap_or(Duration::MAX);
+        deadline.checked_sub(spent).filter(|left| !left.is_zero())
+    }
+}

@@ -1,0 +1,311 @@
+//! The life of a request, in one place: [`Gateway::handle`] and [`Gateway::run`] show every step in order. Nothing
+//! registers itself.
+
+use crate::body::Body;
+use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
+use crate::exchange::{Exchange, Hop, Matched, Notes};
+use crate::headers::forwarded::{self, forward};
+use crate::headers::{self, accepts_json, append_element, asks_for_websocket, takes_trailers};
+use crate::host::{Incoming, SharedHost};
+use crate::observe::{LogPolicy, access_record};
+use crate::path::{normalize, normalize_query};
+use crate::policy::Policy;
+use crate::reject::Reject;
+use crate::respond::{Redirect, Respond};
+use crate::routing::condition::Facts;
+use crate::routing::{Found, Miss, Router};
+use crate::upstream::{Proxy, Upstream};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode};
+use ipnet::IpNet;
+use std::time::Duration;
+
+/// A configuration without a mistake, ready to serve. It never changes.
+pub struct Gateway {
+    /// In `Via`, `Proxy-Status` and `CDN-Loop`.
+    pub name: String,
+    pub router: Router,
+    pub routes: Vec<Route>,
+    pub upstreams: Vec<Upstream>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub forward: Forward,
+    pub keep_request_id: KeepRequestId,
+    pub encoded_slashes: EncodedSlashes,
+    /// In bytes.
+    pub max_url: usize,
+    /// In bytes.
+    pub max_headers: usize,
+    pub log: LogPolicy,
+    /// Whether it stands in for a configuration that has a mistake: every request is answered 503.
+    pub broken: bool,
+}
+
+/// What is done with the requests that match.
+#[derive(Debug)]
+pub struct Route {
+    pub name: String,
+    /// In the order of execution.
+    pub policies: Vec<Policy>,
+    pub action: Action,
+    pub deadline: Duration,
+}
+
+/// What produces the response.
+#[derive(Debug)]
+pub enum Action {
+    Proxy(Proxy),
+    Redirect(Redirect),
+    Respond(Respond),
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+
+impl Gateway {
+    /// What serves where no configuration does.
+    pub fn broken() -> Gateway {
+        Gateway {
+            name: "edgate".to_owned(),
+            router: Router::default(),
+            routes: Vec::new(),
+            upstreams: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forward: Forward::None,
+            keep_request_id: KeepRequestId::Never,
+            encoded_slashes: EncodedSlashes::Refuse,
+            max_url: usize::MAX,
+            max_headers: usize::MAX,
+            log: LogPolicy { access: LogAccess::All, query: LogQuery::Redact, headers: Vec::new() },
+            broken: true,
+        }
+    }
+
+    /// Answers a request: whatever happens, there is an answer, and a record of it.
+    pub async fn handle(&self, host: &SharedHost, incoming: Incoming) -> Response<Body> {
+        let mut ex = self.open(host, incoming);
+        let mut response = match self.answer(host, &mut ex).await {
+            Ok(response) => response,
+            Err(reject) => self.refuse(&mut ex, &reject),
+        };
+        self.finish(host, &ex, &mut response);
+        response
+    }
+
+    /// Every secret that a route needs: its name, what stands before it, and where it goes.
+    pub fn secrets(&mut self) -> impl Iterator<Item = (&str, &str, &mut Option<HeaderValue>)> {
+        let policies = self.routes.iter_mut().flat_map(|route| &mut route.policies);
+        policies.flat_map(Policy::secrets)
+    }
+
+    /// From the request to a response, or to the reason why there is none.
+    async fn answer(&self, host: &SharedHost, ex: &mut Exchange) -> Result<Response<Body>, Reject> {
+        self.admit(ex)?;
+        let authority = ex.authority.to_ascii_lowercase();
+        let facts = Facts {
+            host: host_of(&authority),
+            path: &ex.path,
+            method: &ex.method,
+            headers: &ex.headers,
+            query: ex.query.as_deref(),
+        };
+        if max_forwards(ex) == Some(0) {
+            return Ok(options(&self.router.methods(&facts).allow()));
+        }
+        match self.router.find(&facts) {
+            Ok(found) => self.run(host, ex, found).await,
+            Err(Miss::NoRoute) => Err(Reject::NoRoute),
+            // RFC 9110, section 9.3.7: what can be asked here is the answer to OPTIONS.
+            Err(Miss::Method(methods)) if ex.method == Method::OPTIONS => Ok(options(&methods.allow())),
+            Err(Miss::Method(methods)) => Err(Reject::MethodNotAllowed(methods.allow())),
+        }
+    }
+
+    /// What is checked before any route is looked at.
+    fn admit(&self, ex: &mut Exchange) -> Result<(), Reject> {
+        if self.broken {
+            return Err(Reject::NotConfigured);
+        }
+        let query_length = ex.query.as_ref().map_or(0, |query| query.len() + 1);
+        if ex.path.len() + query_length > self.max_url {
+            return Err(Reject::UrlTooLong);
+        }
+        if headers::section_size(&ex.headers) > self.max_headers {
+            return Err(Reject::HeadersTooLarge);
+        }
+        // TRACE would show what edgate adds, CONNECT is for tunnels, and neither platform sends them on.
+        if ex.method == Method::TRACE || ex.method == Method::CONNECT {
+            return Err(Reject::MethodNotSupported);
+        }
+        if let std::borrow::Cow::Owned(path) =
+            normalize(&ex.path, self.encoded_slashes).map_err(|bad| Reject::BadPath(bad.detail()))?
+        {
+            ex.path = path;
+        }
+        if let Some(query) = &ex.query {
+            let query = normalize_query(query).ok_or(Reject::BadPath("The query has a control character."))?;
+            if let std::borrow::Cow::Owned(query) = query {
+                ex.query = Some(query);
+            }
+        }
+        // RFC 8586: a request that carries our own token has been here before.
+        let ours = |element: &str| element.split(';').next().is_some_and(|token| token.trim() == self.name);
+        if headers::elements(&ex.headers, CDN_LOOP).any(ours) {
+            return Err(Reject::Loop);
+        }
+        Ok(())
+    }
+
+    /// A request that has a route: the policies in their order, the action, the policies back.
+    async fn run(&self, host: &SharedHost, ex: &mut Exchange, found: Found) -> Result<Response<Body>, Reject> {
+        let Some(route) = self.routes.get(found.route.0) else { return Err(Reject::NoRoute) };
+        let Found { route: id, pattern, captured } = found;
+        ex.matched = Some(Matched { route: id, pattern, captured, deadline: route.deadline });
+        self.pass_on(ex);
+
+        let mut entered = 0;
+        let mut outcome = Ok(());
+        for policy in &route.policies {
+            entered += 1;
+            outcome = policy.on_request(ex);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        let acted = match outcome {
+            Ok(()) => self.act(host, ex, &route.action).await,
+            Err(reject) => Err(reject),
+        };
+        // A refusal passes through the policies that were entered, as every other answer does.
+        let mut response = acted.unwrap_or_else(|reject| self.refuse(ex, &reject));
+        for policy in route.policies[..entered].iter().rev() {
+            policy.on_response(ex, &mut response);
+        }
+        Ok(response)
+    }
+
+    async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {
+        match action {
+            Action::Proxy(proxy) => match self.upstreams.get(proxy.upstream) {
+                Some(upstream) => upstream.send(host, ex, proxy).await,
+                None => Err(Reject::NotConfigured),
+            },
+            Action::Redirect(redirect) => redirect.answer(ex),
+            Action::Respond(respond) => Ok(respond.answer(host).await),
+        }
+    }
+
+    /// The request as it was received, with its identifier and its client.
+    fn open(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
+        let Incoming { method, scheme, authority, path, query, headers, body, peer, version } = incoming;
+        let client = forwarded::client(peer, scheme, &authority, &headers, &self.trusted_proxies);
+        let kept = match self.keep_request_id {
+            KeepRequestId::Always => kept_id(&headers),
+            KeepRequestId::Trusted if client.trusted => kept_id(&headers),
+            KeepRequestId::Trusted | KeepRequestId::Never => None,
+        };
+        let logged = |name| headers.contains_key(name).then(|| headers::joined(&headers, name));
+        let logged_fields = self.log.headers.iter().map(logged).collect();
+        Exchange {
+            id: kept.unwrap_or_else(|| new_id(host)),
+            started: host.now(),
+            method,
+            scheme,
+            authority,
+            version,
+            path,
+            query,
+            hop: Hop {
+                websocket: asks_for_websocket(&headers),
+                trailers: takes_trailers(&headers),
+                json: accepts_json(&headers),
+            },
+            headers,
+            body,
+            peer,
+            client,
+            matched: None,
+            notes: Notes { logged_fields, ..Notes::default() },
+        }
+    }
+
+    /// Turns the client's header section into the one for the next hop. It comes before the policies: a client must
+    /// not be able to name a field in `Connection` that a policy sets.
+    fn pass_on(&self, ex: &mut Exchange) {
+        let fields = &mut ex.headers;
+        headers::remove_hop_by_hop(fields);
+        // Each host writes Host from the upstream's URL, and nobody waits for `100-continue` any more.
+        fields.remove(header::HOST);
+        fields.remove(header::EXPECT);
+        forward(fields, ex.peer, &ex.client, (ex.scheme, &ex.authority), self.forward);
+        // RFC 9110, section 7.6.3.
+        append_element(fields, header::VIA, &format!("{} {}", ex.version, self.name));
+        append_element(fields, CDN_LOOP, &self.name);
+        if let Ok(id) = HeaderValue::try_from(ex.id.as_str()) {
+            fields.insert(X_REQUEST_ID, id);
+        }
+        // RFC 9110, section 7.6.2.
+        if let Some(left) = max_forwards(ex) {
+            ex.headers.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
+        }
+    }
+
+    /// The answer to a request that is refused.
+    fn refuse(&self, ex: &mut Exchange, reject: &Reject) -> Response<Body> {
+        ex.notes.reject = Some(reject.entry().code);
+        reject.response(ex, &self.name)
+    }
+
+    /// What every answer gets, and its record.
+    fn finish(&self, host: &SharedHost, ex: &Exchange, response: &mut Response<Body>) {
+        let route = ex.matched.as_ref().and_then(|matched| self.routes.get(matched.route.0));
+        let record = access_record(&self.log, ex, route.map(|route| route.name.as_str()), response, host.now());
+        let fields = response.headers_mut();
+        headers::remove_hop_by_hop(fields);
+        append_element(fields, header::VIA, &format!("1.1 {}", self.name));
+        if let Ok(id) = HeaderValue::try_from(ex.id.as_str()) {
+            fields.insert(X_REQUEST_ID, id);
+        }
+        if let Some(record) = record {
+            host.log(&record);
+        }
+    }
+}
+
+/// The answer to OPTIONS where no route takes it.
+fn options(allow: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::try_from(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// How many more proxies an OPTIONS request may pass (RFC 9110, section 7.6.2).
+fn max_forwards(ex: &Exchange) -> Option<u32> {
+    let value = ex.headers.get(header::MAX_FORWARDS).filter(|_| ex.method == Method::OPTIONS)?;
+    value.to_str().ok()?.parse().ok()
+}
+
+/// The host of an authority, without its port and without a dot at its end.
+pub fn host_of(authority: &str) -> &str {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// A client's own identifier, if it is one: 1 to 128 visible characters that mean nothing anywhere.
+fn kept_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(&byte);
+    ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
+}
+
+/// A new identifier: 128 random bits in hexadecimal.
+fn new_id(host: &SharedHost) -> String {
+    let mut bytes = [0; 16];
+    host.random(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}

@@ -1,0 +1,198 @@
+//! Header fields that a proxy must understand: which belong to one connection, which end lists, which may not be
+//! logged. RFC 9110.
+
+pub mod forwarded;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Fields of one connection, never passed on (RFC 9110, section 7.6.1). `Trailer` is not one of them: it describes
+/// the content.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    // The client's proof for the proxy in front of it, and that proxy's demand, mean nothing further on
+    // (RFC 9110, sections 11.7.1 and 11.7.2).
+    header::PROXY_AUTHORIZATION,
+    header::PROXY_AUTHENTICATE,
+];
+
+/// Fields that a configuration may not edit by hand: the platforms or edgate itself write them, and a wrong one breaks
+/// the framing of messages.
+pub fn is_reserved(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+        || [header::HOST, header::CONTENT_LENGTH, header::VIA, header::EXPECT, header::TRAILER].contains(name)
+        || ["cdn-loop", "http2-settings", "x-request-id"].contains(&name.as_str())
+        || name.as_str().starts_with("spin-")
+}
+
+/// Fields whose values are, or may be, credentials.
+pub fn is_secret(name: &HeaderName) -> bool {
+    let named = [
+        header::AUTHORIZATION,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+        header::SET_COOKIE,
+        HeaderName::from_static("dpop"),
+    ];
+    let tells = ["token", "secret", "api-key", "apikey", "password", "session", "signature"];
+    named.contains(name) || tells.iter().any(|tell| name.as_str().contains(tell))
+}
+
+/// Takes away what belongs to the connection the message came by, and whatever `Connection` names.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Almost no message has more than `Connection: keep-alive`: nothing is collected for those.
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> =
+            elements(headers, header::CONNECTION).filter_map(|option| option.parse().ok()).collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Whether a client can take trailers: the only thing in `TE` that a proxy may pass on (RFC 9110, section 10.1.4).
+pub fn takes_trailers(headers: &HeaderMap) -> bool {
+    elements(headers, header::TE).any(|coding| coding.eq_ignore_ascii_case("trailers"))
+}
+
+/// Whether the message asks for a WebSocket (RFC 6455, section 4.2.1).
+pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE)
+        && elements(headers, header::UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        && elements(headers, header::CONNECTION).any(|option| option.eq_ignore_ascii_case("upgrade"))
+}
+
+/// The elements of a list-valued field, in order, over all its lines (RFC 9110, section 5.6.1). Quoted strings that
+/// hold commas are not understood: none of the fields asked for here has them.
+pub fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|element| !element.is_empty())
+}
+
+/// Adds an element at the end of a list-valued field, on the one line that holds them all.
+pub fn append_element(headers: &mut HeaderMap, name: HeaderName, element: &str) {
+    let mut list = joined(headers, &name);
+    if !list.is_empty() {
+        list.push_str(", ");
+    }
+    list.push_str(element);
+    if let Ok(value) = HeaderValue::try_from(list) {
+        headers.insert(name, value);
+    }
+}
+
+/// All lines of a field as one (RFC 9110, section 5.3).
+pub fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let lines = headers.get_all(name).into_iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+    lines.collect::<Vec<_>>().join(", ")
+}
+
+/// The one value of `Content-Length`. `Err` where the field is there and says nothing definite (RFC 9110, section
+/// 8.6).
+pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Ambiguous> {
+    let mut length = None;
+    for element in elements(headers, header::CONTENT_LENGTH) {
+        let digits = element.bytes().all(|byte| byte.is_ascii_digit());
+        let value = element.parse::<u64>().ok().filter(|_| digits).ok_or(Ambiguous)?;
+        if length.is_some_and(|other| other != value) {
+            return Err(Ambiguous);
+        }
+        length = Some(value);
+    }
+    match (length, headers.contains_key(header::CONTENT_LENGTH)) {
+        (None, true) => Err(Ambiguous),
+        (length, _) => Ok(length),
+    }
+}
+
+/// A field that must say one thing says none, or several.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// How much of a header section there is: names and values, and 4 bytes for each field, as on the wire of HTTP/1.1.
+pub fn section_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+/// Whether a problem document in JSON is something the client takes (RFC 9110, section 12.5.1). Most that say nothing
+/// about JSON say `*/*`, or nothing at all.
+pub fn accepts_json(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::ACCEPT) {
+        return true;
+    }
+    elements(headers, header::ACCEPT).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        let refused = range.split(';').skip(1).any(|parameter| is_zero_weight(parameter.trim()));
+        let json = ["*/*", "application/*", "application/json", "application/problem+json"];
+        !refused && json.iter().any(|known| media_type.eq_ignore_ascii_case(known))
+    })
+}
+
+/// `q=0`, `q=0.0`, .. mean "not this" (RFC 9110, section 12.4.2).
+fn is_zero_weight(parameter: &str) -> bool {
+    let weight = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="));
+    weight.is_some_and(|weight| weight.starts_with('0') && weight.bytes().all(|byte| matches!(byte, b'0' | b'.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::try_from(*value).unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn fields_that_connection_names_go_with_it() {
+        let mut map = headers(&[
+            ("connection", "close, X-Secret-Hop"),
+            ("x-secret-hop", "1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("accept", "*/*"),
+        ]);
+        remove_hop_by_hop(&mut map);
+        assert_eq!(map.len(), 1);
+        assert!(map.contains_key("accept"));
+    }
+
+    #[test]
+    fn content_length_says_one_thing_or_nothing() {
+        assert_eq!(content_length(&headers(&[])), Ok(None));
+        assert_eq!(content_length(&headers(&[("content-length", "12")])), Ok(Some(12)));
+        assert_eq!(content_length(&headers(&[("content-length", "12, 12")])), Ok(Some(12)));
+        for bad in ["", "+1", "1, 2", "-1", "0x1", "99999999999999999999"] {
+            assert_eq!(content_length(&headers(&[("content-length", bad)])), Err(Ambiguous), "{bad}");
+        }
+    }
+
+    #[test]
+    fn problem_documents_are_json_unless_the_client_refuses() {
+        for (accept, json) in [
+            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
+            ("application/json", true),
+            ("text/plain", false),
+            ("text/plain, application/json;q=0", false),
+            ("*/*;q=0.000", false),
+        ] {
+            assert_eq!(accepts_json(&headers(&[("accept", accept)])), json, "{accept}");
+        }
+        assert!(accepts_json(&headers(&[])));
+    }
+}

@@ -1,0 +1,199 @@
+//! Who the client is behind the proxies that are trusted, and what the upstream is told of it: `Forwarded` (RFC 7239)
+//! and the `X-Forwarded-*` fields. What an untrusted peer says of itself is not believed, and not passed on.
+
+use super::{append_element, elements, joined};
+use crate::config::Forward;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// The client, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its address: the last one in the chain that is no trusted proxy's.
+    pub address: Option<IpAddr>,
+    /// The scheme it used.
+    pub scheme: String,
+    /// The host it asked for.
+    pub host: String,
+    /// Whether the peer is a trusted proxy, so that what it says is believed.
+    pub trusted: bool,
+}
+
+/// Finds the client behind trusted proxies.
+pub fn client(
+    peer: Option<IpAddr>,
+    scheme: &str,
+    authority: &str,
+    headers: &HeaderMap,
+    proxies: &[IpNet],
+) -> Client {
+    let trusted = peer.is_some_and(|peer| is_trusted(peer, proxies));
+    let direct = Client { address: peer, scheme: scheme.to_owned(), host: authority.to_owned(), trusted };
+    if !trusted {
+        return direct;
+    }
+    let address = chain(headers).rev().map_while(|hop| hop).find(|address| !is_trusted(*address, proxies));
+    let said = |name: HeaderName| elements(headers, name).next().map(str::to_owned);
+    let scheme = said(X_FORWARDED_PROTO).or_else(|| parameter(headers, "proto"));
+    let host = said(X_FORWARDED_HOST).or_else(|| parameter(headers, "host"));
+    Client {
+        address: address.or(peer),
+        scheme: scheme.filter(|scheme| scheme == "http" || scheme == "https").unwrap_or(direct.scheme),
+        host: host.filter(|host| is_host(host)).unwrap_or(direct.host),
+        trusted,
+    }
+}
+
+/// Tells the upstream about the client, as the configuration wants it. What an untrusted peer wrote is taken away
+/// first, whatever is written now.
+pub fn forward(
+    headers: &mut HeaderMap,
+    peer: Option<IpAddr>,
+    client: &Client,
+    received: (&str, &str),
+    how: Forward,
+) {
+    if !client.trusted {
+        for name in [header::FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_FORWARDED_PORT, X_REAL_IP] {
+            headers.remove(name);
+        }
+    }
+    if matches!(how, Forward::Both | Forward::XForwarded) {
+        if let Some(peer) = peer {
+            append_element(headers, X_FORWARDED_FOR, &peer.to_string());
+        }
+        set(headers, X_FORWARDED_HOST, &client.host);
+        set(headers, X_FORWARDED_PROTO, &client.scheme);
+    } else {
+        for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+            headers.remove(name);
+        }
+    }
+    if matches!(how, Forward::Both | Forward::Forwarded) {
+        let (scheme, authority) = received;
+        append_element(headers, header::FORWARDED, &element(peer, scheme, authority));
+    } else {
+        headers.remove(header::FORWARDED);
+    }
+}
+
+/// One hop of `Forwarded`: `for=192.0.2.1;host="a.example:8080";proto=https`.
+fn element(peer: Option<IpAddr>, scheme: &str, authority: &str) -> String {
+    // RFC 7239, section 6: an IPv6 address is quoted and in brackets; section 6.2: `unknown` where it is not known.
+    let node = match peer {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
+        None => "unknown".to_owned(),
+    };
+    // A host with a port or brackets is no token.
+    let token = authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let host = if token { authority.to_owned() } else { format!("\"{}\"", authority.replace(['"', '\\'], "")) };
+    format!("for={node};host={host};proto={scheme}")
+}
+
+/// The addresses that the hops before the peer reported, nearest last; `None` for one that is no address.
+/// `X-Forwarded-For` is asked first, since more proxies write it.
+fn chain(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>> {
+    let said: Vec<Option<IpAddr>> = if headers.contains_key(X_FORWARDED_FOR) {
+        elements(headers, X_FORWARDED_FOR).map(address).collect()
+    } else {
+        joined(headers, &header::FORWARDED).split(',').map(|hop| pair(hop, "for").and_then(|node| address(&node))).collect()
+    };
+    said.into_iter()
+}
+
+/// The first hop's value of a parameter of `Forwarded`.
+fn parameter(headers: &HeaderMap, name: &str) -> Option<String> {
+    let list = joined(headers, &header::FORWARDED);
+    list.split(',').find_map(|hop| pair(hop, name))
+}
+
+fn pair(hop: &str, name: &str) -> Option<String> {
+    hop.split(';').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
+    })
+}
+
+/// An address, with or without port and brackets.
+fn address(node: &str) -> Option<IpAddr> {
+    let bare = node.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok().or_else(|| node.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+}
+
+fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
+    proxies.iter().any(|network| network.contains(&address))
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.len() <= 255
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(fields: &[(&'static str, &str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(*value).unwrap())).collect()
+    }
+
+    fn seen(peer: &str, sent: &[(&'static str, &str)], proxies: &[&str]) -> Client {
+        let proxies: Vec<IpNet> = proxies.iter().map(|network| network.parse().unwrap()).collect();
+        client(Some(peer.parse().unwrap()), "http", "gate.test", &fields(sent), &proxies)
+    }
+
+    #[test]
+    fn a_client_cannot_name_itself() {
+        let client = seen("203.0.113.9", &[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")], &["10.0.0.0/8"]);
+        assert_eq!(client.address, "203.0.113.9".parse().ok());
+        assert_eq!(client.scheme, "http");
+    }
+
+    #[test]
+    fn the_last_address_that_is_no_proxy_is_the_client() {
+        let sent = [("x-forwarded-for", "6.6.6.6, 203.0.113.9, 10.0.0.2"), ("x-forwarded-proto", "https")];
+        let client = seen("10.0.0.1", &sent, &["10.0.0.0/8"]);
+        assert_eq!(client.address, "203.0.113.9".parse().ok());
+        assert_eq!(client.scheme, "https");
+    }
+
+    #[test]
+    fn a_chain_is_believed_only_as_far_as_it_can_be_read() {
+        let client = seen("10.0.0.1", &[("x-forwarded-for", "203.0.113.9, garbage, 10.0.0.2")], &["10.0.0.0/8"]);
+        assert_eq!(client.address, "10.0.0.1".parse().ok());
+    }
+
+    #[test]
+    fn forwarded_is_understood_with_ports_and_brackets() {
+        let sent = [("forwarded", "for=\"[2001:db8::1]:4711\";proto=https;host=a.example, for=10.0.0.3")];
+        let client = seen("10.0.0.1", &sent, &["10.0.0.0/8"]);
+        assert_eq!(client.address, "2001:db8::1".parse().ok());
+        assert_eq!(client.host, "a.example");
+    }
+
+    #[test]
+    fn what_an_untrusted_peer_wrote_is_replaced() {
+        let mut headers = fields(&[("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6"), ("x-real-ip", "6.6.6.6")]);
+        let peer = "2001:db8::2".parse().ok();
+        let client = client(peer, "https", "gate.test:8443", &headers, &[]);
+        forward(&mut headers, peer, &client, ("https", "gate.test:8443"), Forward::Both);
+        assert_eq!(headers["x-forwarded-for"], "2001:db8::2");
+        assert_eq!(headers["forwarded"], "for=\"[2001:db8::2]\";host=\"gate.test:8443\";proto=https");
+        assert!(!headers.contains_key("x-real-ip"));
+    }
+}

@@ -1,0 +1,195 @@
+//! A host without a platform: scripted upstreams, a clock that moves when it is told to, randomness with a seed. Tests
+//! and `edgate explain` run the gateway on it.
+
+use crate::body::{Body, HostBody};
+use crate::host::{Host, HostError, Outgoing, Task, Timestamp};
+use bytes::Bytes;
+use http::Response;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// A host in memory. Nothing on it ever waits: time passes at once.
+pub struct MemoryHost {
+    now: Cell<f64>,
+    seed: Cell<u64>,
+    upstream: RefCell<Box<dyn FnMut(&Outgoing) -> Answer>>,
+    stores: RefCell<BTreeMap<String, BTreeMap<String, Kept>>>,
+    secrets: BTreeMap<String, String>,
+    log: RefCell<Vec<String>>,
+    later: RefCell<VecDeque<Task<'static, ()>>>,
+}
+
+/// What a scripted upstream does.
+pub struct Answer {
+    /// How long it takes to begin.
+    pub after: Duration,
+    pub result: Result<Response<Body>, HostError>,
+}
+
+/// A body of this host: what its stream will yield.
+#[derive(Debug, Clone, Default)]
+pub struct Stream {
+    pub chunks: Vec<Bytes>,
+    /// Whether it ends in an error instead of its end.
+    pub fails: bool,
+}
+
+struct Kept {
+    value: Bytes,
+    until: Option<f64>,
+}
+
+impl MemoryHost {
+    /// A host whose upstreams answer as `upstream` says, at 2026-01-01T00:00:00Z.
+    pub fn new(upstream: impl FnMut(&Outgoing) -> Answer + 'static) -> MemoryHost {
+        MemoryHost {
+            now: Cell::new(1_767_225_600_000.0),
+            seed: Cell::new(0x9E37_79B9_7F4A_7C15),
+            upstream: RefCell::new(Box::new(upstream)),
+            stores: RefCell::default(),
+            secrets: BTreeMap::new(),
+            log: RefCell::default(),
+            later: RefCell::default(),
+        }
+    }
+
+    pub fn with_secrets(self, secrets: BTreeMap<String, String>) -> MemoryHost {
+        MemoryHost { secrets, ..self }
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, duration: Duration) {
+        self.now.set(self.now.get() + duration.as_secs_f64() * 1000.0);
+    }
+
+    /// Writes into a store, as somebody else would.
+    pub fn set_value(&self, store: &str, key: &str, value: impl Into<Bytes>) {
+        let kept = Kept { value: value.into(), until: None };
+        self.stores.borrow_mut().entry(store.to_owned()).or_default().insert(key.to_owned(), kept);
+    }
+
+    /// The lines that were logged since the last call.
+    pub fn take_log(&self) -> Vec<String> {
+        self.log.take()
+    }
+
+    /// Finishes what was to go on after responses.
+    pub fn run_later(&self) {
+        loop {
+            let task = self.later.borrow_mut().pop_front();
+            match task {
+                Some(task) => drop(finish(task)),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Runs a future of this host to its end. `None` for one that waits for something no memory host has.
+pub fn finish<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// What a body's stream yields on this host; `Err` for one that ends in an error.
+pub fn collect(body: Body) -> Result<Bytes, Bytes> {
+    match body {
+        Body::Empty => Ok(Bytes::new()),
+        Body::Bytes(bytes) => Ok(bytes),
+        Body::Host(HostBody { handle, .. }) => {
+            let stream = handle.downcast::<Stream>().map(|stream| *stream).unwrap_or_default();
+            let bytes = Bytes::from(stream.chunks.concat());
+            if stream.fails { Err(bytes) } else { Ok(bytes) }
+        }
+    }
+}
+
+/// Whether more would come out of a body than may.
+fn is_over_limit(body: &Body) -> bool {
+    let Body::Host(HostBody { handle, limit: Some(limit), .. }) = body else { return false };
+    let length: usize =
+        handle.downcast_ref::<Stream>().map_or(0, |stream| stream.chunks.iter().map(Bytes::len).sum());
+    length as u64 > *limit
+}
+
+impl Host for MemoryHost {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.now.get())
+    }
+
+    /// xorshift64: repeatable, and only for this host.
+    fn random(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let mut seed = self.seed.get();
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            self.seed.set(seed);
+            *byte = seed.to_be_bytes()[0];
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> Task<'_, ()> {
+        self.advance(duration);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn fetch(&self, request: Outgoing) -> Task<'_, Result<Response<Body>, HostError>> {
+        let result = if is_over_limit(&request.body) {
+            Err(HostError::BodyTooLarge)
+        } else {
+            let Answer { after, result } = (self.upstream.borrow_mut())(&request);
+            let in_time = after <= request.timeout;
+            self.advance(after.min(request.timeout));
+            if in_time { result } else { Err(HostError::Timeout) }
+        };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>> {
+        let stores = self.stores.borrow();
+        let result = match stores.get(store) {
+            None => Err(HostError::Denied(format!("no store is called `{store}`"))),
+            Some(keys) => {
+                let kept = keys.get(key).filter(|kept| kept.until.is_none_or(|until| until > self.now.get()));
+                Ok(kept.map(|kept| kept.value.clone()))
+            }
+        };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn put<'a>(
+        &'a self,
+        store: &'a str,
+        key: &'a str,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Task<'a, Result<(), HostError>> {
+        let until = ttl.map(|ttl| self.now.get() + ttl.as_secs_f64() * 1000.0);
+        let result = match self.stores.borrow_mut().get_mut(store) {
+            None => Err(HostError::Denied(format!("no store is called `{store}`"))),
+            Some(keys) => {
+                keys.insert(key.to_owned(), Kept { value, until });
+                Ok(())
+            }
+        };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn secret<'a>(&'a self, name: &'a str) -> Task<'a, Option<String>> {
+        Box::pin(std::future::ready(self.secrets.get(name).cloned()))
+    }
+
+    fn wait_until(&self, task: Task<'static, ()>) {
+        self.later.borrow_mut().push_back(task);
+    }
+
+    fn log(&self, line: &str) {
+        self.log.borrow_mut().push(line.to_owned());
+    }
+}

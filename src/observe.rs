@@ -1,0 +1,149 @@
+//! What is seen from outside: one access record for each request, a JSON line. No secret and, unless the
+//! configuration asks for it, no value of a query is ever in it.
+
+use crate::body::Body;
+use crate::config::{LogAccess, LogQuery};
+use crate::exchange::{Attempt, Exchange};
+use crate::host::Timestamp;
+use http::{HeaderName, Response};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use std::time::{Duration, SystemTime};
+
+/// What the configuration says of the log.
+#[derive(Debug)]
+pub struct LogPolicy {
+    pub access: LogAccess,
+    pub query: LogQuery,
+    /// Request fields to write, none of which carries credentials.
+    pub headers: Vec<HeaderName>,
+}
+
+/// The record of a request whose answer is about to begin. `None` where the configuration wants none.
+pub fn access_record(
+    log: &LogPolicy,
+    ex: &Exchange,
+    route: Option<&str>,
+    response: &Response<Body>,
+    now: Timestamp,
+) -> Option<String> {
+    let status = response.status().as_u16();
+    let wanted = match log.access {
+        LogAccess::All => true,
+        LogAccess::Errors => status >= 500 || ex.notes.reject.is_some(),
+        LogAccess::Off => false,
+    };
+    let record = Record { log, ex, route, status, response, now };
+    wanted.then(|| serde_json::to_string(&record).ok()).flatten()
+}
+
+struct Record<'a> {
+    log: &'a LogPolicy,
+    ex: &'a Exchange,
+    route: Option<&'a str>,
+    status: u16,
+    response: &'a Response<Body>,
+    now: Timestamp,
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Record { log, ex, response, .. } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", "access")?;
+        map.serialize_entry("time", &rfc3339(ex.started))?;
+        map.serialize_entry("request_id", &ex.id)?;
+        map.serialize_entry("route", &self.route)?;
+        map.serialize_entry("method", ex.method.as_str())?;
+        map.serialize_entry("host", &ex.client.host)?;
+        // The template, so that records of one route can be counted together.
+        map.serialize_entry("path", &ex.matched.as_ref().map(|matched| matched.pattern.text.as_str()))?;
+        map.serialize_entry("target", &target(ex, log.query))?;
+        map.serialize_entry("status", &self.status)?;
+        map.serialize_entry("duration_ms", &milliseconds(self.now.since(ex.started)))?;
+        map.serialize_entry("client", &ex.client.address.map(|address| address.to_string()))?;
+        map.serialize_entry("upstream", &Attempts(&ex.notes.attempts))?;
+        if let Some(bytes) = ex.notes.request_bytes {
+            map.serialize_entry("request_bytes", &bytes)?;
+        }
+        if let Some(bytes) = response.body().length() {
+            map.serialize_entry("response_bytes", &bytes)?;
+        }
+        if let Some(code) = ex.notes.reject {
+            map.serialize_entry("reject", code)?;
+        }
+        if !log.headers.is_empty() {
+            map.serialize_entry("headers", &Fields { ex, names: &log.headers })?;
+        }
+        map.end()
+    }
+}
+
+struct Attempts<'a>(&'a [Attempt]);
+
+impl Serialize for Attempts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for attempt in self.0 {
+            list.serialize_element(&One(attempt))?;
+        }
+        list.end()
+    }
+}
+
+struct One<'a>(&'a Attempt);
+
+impl Serialize for One<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &*self.0.upstream)?;
+        map.serialize_entry("duration_ms", &milliseconds(self.0.duration))?;
+        match &self.0.outcome {
+            Ok(status) => map.serialize_entry("status", status)?,
+            Err(error) => map.serialize_entry("error", error)?,
+        }
+        map.end()
+    }
+}
+
+struct Fields<'a> {
+    ex: &'a Exchange,
+    names: &'a [HeaderName],
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let values = &self.ex.notes.logged_fields;
+        for (name, value) in self.names.iter().zip(values).filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            map.serialize_entry(name.as_str(), value)?;
+        }
+        map.end()
+    }
+}
+
+/// Path and query, the query's values as the configuration wants them.
+fn target(ex: &Exchange, how: LogQuery) -> String {
+    match (&ex.query, how) {
+        (None, _) | (_, LogQuery::Drop) => ex.path.clone(),
+        (Some(query), LogQuery::Keep) => format!("{}?{query}", ex.path),
+        (Some(query), LogQuery::Redact) => {
+            // A name without `=` may itself be the secret.
+            let redacted = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, _)) => format!("{name}=***"),
+                None => "***".to_owned(),
+            });
+            format!("{}?{}", ex.path, redacted.collect::<Vec<_>>().join("&"))
+        }
+    }
+}
+
+/// Milliseconds to a hundredth.
+fn milliseconds(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+/// A point in time as RFC 3339 writes it, in UTC: `2026-11-24T08:00:00.000Z`.
+fn rfc3339(time: Timestamp) -> String {
+    let since_epoch = Duration::try_from_secs_f64(time.0 / 1000.0).unwrap_or_default();
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since_epoch).to_string()
+}

@@ -1,0 +1,124 @@
+//! Fixed changes to header fields, on the way in and on the way out. Values are templates over the request, or
+//! secrets.
+
+use crate::body::Body;
+use crate::exchange::Exchange;
+use crate::reject::Reject;
+use crate::template::{Goal, Template};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+
+/// The changes of a route.
+#[derive(Debug, Default)]
+pub struct Transform {
+    pub request: Edits,
+    pub response: Edits,
+}
+
+/// Changes to one header section, in the order in which they are made.
+#[derive(Debug, Default)]
+pub struct Edits {
+    pub remove: Vec<HeaderName>,
+    pub set: Vec<(HeaderName, FieldValue)>,
+    pub add: Vec<(HeaderName, FieldValue)>,
+}
+
+/// The value of a field.
+#[derive(Debug)]
+pub enum FieldValue {
+    /// Known at load.
+    Fixed(HeaderValue),
+    Template(Template),
+    /// A secret, and what stands before it. It is filled in once, when the configuration is loaded.
+    Secret { name: String, prefix: String, value: Option<HeaderValue> },
+}
+
+impl Transform {
+    pub fn describe(&self) -> String {
+        let sides = [("request", &self.request), ("response", &self.response)];
+        let words: Vec<String> = sides.iter().filter_map(|(side, edits)| Some(format!("{side}: {}", edits.describe()?))).collect();
+        words.join("; ")
+    }
+
+    /// The secrets among its values.
+    pub fn secrets(&mut self) -> impl Iterator<Item = (&str, &str, &mut Option<HeaderValue>)> {
+        let sides = [&mut self.request, &mut self.response].into_iter();
+        sides.flat_map(|edits| edits.set.iter_mut().chain(&mut edits.add)).filter_map(|(_, value)| match value {
+            FieldValue::Secret { name, prefix, value } => Some((name.as_str(), prefix.as_str(), value)),
+            FieldValue::Fixed(_) | FieldValue::Template(_) => None,
+        })
+    }
+
+    pub fn on_request(&self, ex: &mut Exchange) -> Result<(), Reject> {
+        if self.request.is_empty() {
+            return Ok(());
+        }
+        // A value that the client makes unusable is its mistake.
+        let values = self.request.values(ex).map_err(|_| Reject::BadParameter)?;
+        self.request.apply(values, &mut ex.headers);
+        Ok(())
+    }
+
+    pub fn on_response(&self, ex: &Exchange, response: &mut Response<Body>) {
+        // The answer is there already: what cannot be said is left out.
+        if let Ok(values) = self.response.values(ex) {
+            self.response.apply(values, response.headers_mut());
+        }
+    }
+}
+
+/// A value with characters that no field can have.
+struct Unusable;
+
+/// The values for `set` and `add`, in order; `None` for a field that is left out.
+type Values = Vec<Option<HeaderValue>>;
+
+impl Edits {
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+    }
+
+    fn describe(&self) -> Option<String> {
+        let names = |fields: &[(HeaderName, FieldValue)]| fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let remove: Vec<&str> = self.remove.iter().map(HeaderName::as_str).collect();
+        let verbs = [("remove", remove.join(", ")), ("set", names(&self.set)), ("add", names(&self.add))];
+        let words: Vec<String> =
+            verbs.into_iter().filter(|(_, names)| !names.is_empty()).map(|(verb, names)| format!("{verb} {names}")).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    fn values(&self, ex: &Exchange) -> Result<Values, Unusable> {
+        self.set.iter().chain(&self.add).map(|(_, value)| value.of(ex)).collect()
+    }
+
+    fn apply(&self, values: Values, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        let mut values = values.into_iter();
+        for (name, _) in &self.set {
+            match values.next().flatten() {
+                Some(value) => drop(headers.insert(name.clone(), value)),
+                // What is set replaces the client's, also where there is nothing to set.
+                None => drop(headers.remove(name)),
+            }
+        }
+        for ((name, _), value) in self.add.iter().zip(values) {
+            if let Some(value) = value {
+                headers.append(name.clone(), value);
+            }
+        }
+    }
+}
+
+impl FieldValue {
+    fn of(&self, ex: &Exchange) -> Result<Option<HeaderValue>, Unusable> {
+        match self {
+            FieldValue::Fixed(value) => Ok(Some(value.clone())),
+            FieldValue::Secret { value, .. } => Ok(value.clone()),
+            FieldValue::Template(template) => match template.expand(ex, Goal::Text) {
+                Some(text) => HeaderValue::try_from(text).map(Some).map_err(|_| Unusable),
+                None => Ok(None),
+            },
+        }
+    }
+}

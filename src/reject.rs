@@ -1,0 +1,231 @@
+//! Every answer the gateway gives by itself when it refuses or fails, as RFC 9457 problem documents. This is the only
+//! place where an error becomes a response, and none of them says anything about an upstream, a secret or a stack.
+
+use crate::body::Body;
+use crate::exchange::Exchange;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// Why there is no other answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reject {
+    /// The configuration has an error.
+    NotConfigured,
+    /// The path, or the query, is none that every server would read alike.
+    BadPath(&'static str),
+    /// `Content-Length` says several things.
+    BadLength,
+    /// A value that a template needs is not there, or cannot stand where it should.
+    BadParameter,
+    /// The URL is longer than it may be.
+    UrlTooLong,
+    /// The header section is larger than it may be.
+    HeadersTooLarge,
+    /// The request's body is larger than it may be.
+    BodyTooLarge,
+    /// The request has been here before.
+    Loop,
+    /// No route takes the request.
+    NoRoute,
+    /// Routes take this path, but not with this method. The value is `Allow`'s.
+    MethodNotAllowed(String),
+    /// TRACE or CONNECT, or a method that nobody defined.
+    MethodNotSupported,
+    /// The client went away, or did not send all of its body.
+    ClientGone,
+    /// The request's deadline passed before an answer began.
+    DeadlineExceeded,
+    /// The upstream's answer did not begin in time.
+    UpstreamTimeout,
+    /// There is no connection to the upstream.
+    UpstreamUnreachable,
+    /// The connection to the upstream ended before an answer was there.
+    UpstreamDisconnected,
+    /// What the upstream answered is no valid response.
+    UpstreamInvalid,
+    /// The platform refused to call the upstream.
+    UpstreamDenied,
+}
+
+/// What the catalogue says of a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The stable code in the problem document and in the log.
+    pub code: &'static str,
+    pub status: StatusCode,
+    /// What the client is told.
+    pub detail: &'static str,
+    /// The error type of `Proxy-Status` (RFC 9209, section 2.3), where the fault is not the client's.
+    pub proxy_error: Option<&'static str>,
+}
+
+/// The shape of a problem document. RFC 9457, section 3.1; `code` and `request_id` are extensions.
+#[derive(Serialize)]
+struct Problem<'a> {
+    // RFC 9457, section 4.2.1: with `about:blank`, the title is the status's phrase. `code` tells problems apart.
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+}
+
+impl Reject {
+    /// One of each, for the documentation and its test.
+    pub fn catalogue() -> Vec<Reject> {
+        vec![
+            Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
+            Reject::BadLength,
+            Reject::BadParameter,
+            Reject::NoRoute,
+            Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
+            Reject::BodyTooLarge,
+            Reject::UrlTooLong,
+            Reject::HeadersTooLarge,
+            Reject::ClientGone,
+            Reject::MethodNotSupported,
+            Reject::UpstreamDisconnected,
+            Reject::UpstreamInvalid,
+            Reject::UpstreamUnreachable,
+            Reject::UpstreamDenied,
+            Reject::NotConfigured,
+            Reject::DeadlineExceeded,
+            Reject::UpstreamTimeout,
+            Reject::Loop,
+        ]
+    }
+
+    /// What the catalogue says of it.
+    pub fn entry(&self) -> Entry {
+        let entry = |code, status: StatusCode, proxy_error, detail| Entry { code, status, detail, proxy_error };
+        match self {
+            Reject::NotConfigured => entry(
+                "not-configured",
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("proxy_configuration_error"),
+                "The gateway cannot serve at the moment.",
+            ),
+            Reject::BadPath(detail) => entry("bad-path", StatusCode::BAD_REQUEST, None, detail),
+            Reject::BadLength => {
+                entry("bad-length", StatusCode::BAD_REQUEST, None, "The Content-Length field says nothing definite.")
+            }
+            Reject::BadParameter => entry(
+                "bad-parameter",
+                StatusCode::BAD_REQUEST,
+                None,
+                "A part of the request that the route needs is missing, or has characters it cannot have.",
+            ),
+            Reject::UrlTooLong => {
+                entry("url-too-long", StatusCode::URI_TOO_LONG, None, "The path and query are too long.")
+            }
+            Reject::HeadersTooLarge => entry(
+                "headers-too-large",
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                None,
+                "The header section is too large.",
+            ),
+            Reject::BodyTooLarge => {
+                entry("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, None, "The request body is too large.")
+            }
+            Reject::Loop => entry(
+                "loop-detected",
+                StatusCode::LOOP_DETECTED,
+                Some("proxy_loop_detected"),
+                "The request has passed through this gateway before.",
+            ),
+            Reject::NoRoute => entry("no-route", StatusCode::NOT_FOUND, None, "Nothing is served at this address."),
+            Reject::MethodNotAllowed(_) => entry(
+                "method-not-allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                None,
+                "This address does not take the request's method.",
+            ),
+            Reject::MethodNotSupported => entry(
+                "method-not-supported",
+                StatusCode::NOT_IMPLEMENTED,
+                None,
+                "The gateway does not pass on requests with this method.",
+            ),
+            // 499 is what the field writes into its logs; the client is no longer there to see it.
+            Reject::ClientGone => entry(
+                "client-gone",
+                StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+                None,
+                "The request ended before it was complete.",
+            ),
+            Reject::DeadlineExceeded => entry(
+                "deadline-exceeded",
+                StatusCode::GATEWAY_TIMEOUT,
+                Some("http_response_timeout"),
+                "The request took longer than it may take.",
+            ),
+            Reject::UpstreamTimeout => entry(
+                "upstream-timeout",
+                StatusCode::GATEWAY_TIMEOUT,
+                Some("http_response_timeout"),
+                "The service behind the gateway did not answer in time.",
+            ),
+            Reject::UpstreamUnreachable => entry(
+                "upstream-unreachable",
+                StatusCode::BAD_GATEWAY,
+                Some("destination_unavailable"),
+                "The service behind the gateway cannot be reached.",
+            ),
+            Reject::UpstreamDisconnected => entry(
+                "upstream-disconnected",
+                StatusCode::BAD_GATEWAY,
+                Some("connection_terminated"),
+                "The service behind the gateway ended the connection without an answer.",
+            ),
+            Reject::UpstreamInvalid => entry(
+                "upstream-invalid",
+                StatusCode::BAD_GATEWAY,
+                Some("http_protocol_error"),
+                "The service behind the gateway gave an answer that cannot be understood.",
+            ),
+            Reject::UpstreamDenied => entry(
+                "upstream-denied",
+                StatusCode::BAD_GATEWAY,
+                Some("connection_refused"),
+                "The gateway may not call the service behind it.",
+            ),
+        }
+    }
+
+    /// The response: a problem document in JSON, or its words as text for a client that takes no JSON.
+    pub fn response(&self, ex: &Exchange, gateway: &str) -> Response<Body> {
+        let Entry { code, status, detail, proxy_error } = self.entry();
+        // 499 has no registered phrase.
+        let title = status.canonical_reason().unwrap_or("Client Closed Request");
+        let request_id = ex.id.as_str();
+        let problem =
+            Problem { r#type: "about:blank", title, status: status.as_u16(), detail, code, request_id };
+        let json = ex.hop.json.then(|| serde_json::to_string(&problem).ok()).flatten();
+        let (media_type, body) = match json {
+            Some(json) => ("application/problem+json", json),
+            None => ("text/plain; charset=utf-8", format!("{} {title}: {detail} ({code}, {request_id})\n", status.as_u16())),
+        };
+        let mut response = Response::new(Body::bytes(body));
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        // An answer to a refusal is nobody else's.
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(error) = proxy_error
+            && let Ok(value) = HeaderValue::try_from(format!("{gateway}; error={error}"))
+        {
+            fields.insert(PROXY_STATUS, value);
+        }
+        // RFC 9110, section 15.5.6: a 405 says which methods there are.
+        if let Reject::MethodNotAllowed(allow) = self
+            && let Ok(allow) = HeaderValue::try_from(allow.as_str())
+        {
+            fields.insert(header::ALLOW, allow);
+        }
+        response
+    }
+}

@@ -1,0 +1,202 @@
+//! Templates that are filled in with what a request carries: paths, query parameters, header fields, `Location`.
+//!
+//! A value is escaped for the place it goes to, so that none can leave its place: a query parameter in a path cannot
+//! add a segment, and one in a header field cannot add a field.
+
+use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
+use crate::config::template::{Piece, parse};
+use crate::exchange::Exchange;
+use crate::path::{escape_segment, unescape};
+use http::HeaderName;
+use std::borrow::Cow;
+
+/// A template whose placeholders are known to exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub parts: Vec<Part>,
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    Literal(String),
+    Value(Source),
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `{path.id}`: a parameter of the route's pattern.
+    Path(String),
+    /// `{query.page}`: the first of that name.
+    Query(String),
+    /// `{header.accept-language}`: the first line of that name.
+    Header(HeaderName),
+    /// `{request.host}`: as the client asked for it, with its port.
+    Host,
+    /// `{request.path}`: the normalized path.
+    RequestPath,
+    /// `{request.method}`.
+    Method,
+    /// `{request.scheme}`: as the client used it.
+    Scheme,
+    /// `{request.id}`.
+    Id,
+    /// `{client.address}`: empty where the platform does not know it.
+    ClientAddress,
+}
+
+/// What a value must not break out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// A path, or an URL's path: escapes stay, everything else that is no path character is escaped.
+    Path,
+    /// Plain text: escapes of the path are decoded.
+    Text,
+}
+
+/// Placeholders without a name of their own.
+const FIXED: [(&str, Source); 6] = [
+    ("request.host", Source::Host),
+    ("request.path", Source::RequestPath),
+    ("request.method", Source::Method),
+    ("request.scheme", Source::Scheme),
+    ("request.id", Source::Id),
+    ("client.address", Source::ClientAddress),
+];
+
+impl Template {
+    /// Compiles a template for a route whose patterns all bind `parameters`.
+    pub fn compile(text: &str, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Template> {
+        let pieces = match parse(text) {
+            Ok(pieces) => pieces,
+            Err(malformed) => {
+                let place = place.clone().within(malformed.range);
+                let message = format!("the template cannot be parsed: {}", malformed.reason);
+                diagnostics.push(Diagnostic::new(Code::BadTemplate, place, message, "here"));
+                return None;
+            }
+        };
+        let before = diagnostics.len();
+        let parts: Vec<Part> = pieces
+            .into_iter()
+            .filter_map(|piece| match piece {
+                Piece::Literal(literal) => Some(Part::Literal(literal)),
+                Piece::Placeholder { name, range } => match source(&name, parameters) {
+                    Ok(source) => Some(Part::Value(source)),
+                    Err((code, message, help)) => {
+                        let place = place.clone().within(range);
+                        diagnostics.push(Diagnostic::new(code, place, message, "no such value").help(help));
+                        None
+                    }
+                },
+            })
+            .collect();
+        (diagnostics.len() == before).then_some(Template { parts })
+    }
+
+    /// The text, with its values filled in. `None` where one is not there.
+    pub fn expand(&self, ex: &Exchange, goal: Goal) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Value(source) => source.append(ex, goal, &mut text)?,
+            }
+        }
+        Some(text)
+    }
+
+    /// The text of a template without placeholders.
+    pub fn literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Literal(literal)] => Some(literal),
+            _ => None,
+        }
+    }
+}
+
+/// The parameters of a route's patterns.
+pub struct Parameters<'a> {
+    /// Those that every pattern binds.
+    pub all: Vec<&'a str>,
+    /// Those that some pattern binds.
+    pub some: Vec<&'a str>,
+}
+
+type Unknown = (Code, String, String);
+
+fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
+    if let Some((_, source)) = FIXED.iter().find(|(known, _)| *known == name) {
+        return Ok(source.clone());
+    }
+    match name.split_once('.') {
+        Some(("path", parameter)) if parameters.all.contains(&parameter) => Ok(Source::Path(parameter.to_owned())),
+        Some(("path", parameter)) => Err(unbound(parameter, parameters)),
+        Some(("query", parameter)) if !parameter.is_empty() => Ok(Source::Query(parameter.to_owned())),
+        Some(("header", field)) => field.parse().map(Source::Header).map_err(|_| {
+            let help = "field names are letters, digits and hyphens".to_owned();
+            (Code::UnknownPlaceholder, format!("`{field}` is no name of a header field"), help)
+        }),
+        _ => Err(unknown(name, parameters)),
+    }
+}
+
+fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
+    if parameters.some.contains(&parameter) {
+        let message = format!("not every pattern of this route has a parameter `{parameter}`");
+        return (Code::UnboundPlaceholder, message, "give each pattern the parameter, or make two routes".to_owned());
+    }
+    let message = format!("no pattern of this route has a parameter `{parameter}`");
+    let help = did_you_mean(parameter, parameters.all.iter().copied()).unwrap_or_else(|| match parameters.all.as_slice() {
+        [] => "its patterns have no parameters".to_owned(),
+        known => format!("its parameters are `{}`", known.join("`, `")),
+    });
+    (Code::UnboundPlaceholder, message, help)
+}
+
+fn unknown(name: &str, parameters: &Parameters<'_>) -> Unknown {
+    let message = format!("there is no value `{name}`");
+    if parameters.all.contains(&name) {
+        return (Code::UnknownPlaceholder, message, format!("did you mean `{{path.{name}}}`?"));
+    }
+    let fixed = FIXED.iter().map(|(known, _)| *known);
+    let help = did_you_mean(name, fixed.clone()).unwrap_or_else(|| {
+        let fixed: Vec<&str> = fixed.collect();
+        format!("values are path.NAME, query.NAME, header.NAME, {}", fixed.join(", "))
+    });
+    (Code::UnknownPlaceholder, message, help)
+}
+
+impl Source {
+    fn append(&self, ex: &Exchange, goal: Goal, text: &mut String) -> Option<()> {
+        // What comes from the path is escaped already.
+        let escaped = match self {
+            Source::Path(name) => Some(ex.parameter(name)?),
+            Source::RequestPath => Some(ex.path.as_str()),
+            _ => None,
+        };
+        match (escaped, goal) {
+            (Some(value), Goal::Path) => text.push_str(value),
+            (Some(value), Goal::Text) => text.push_str(&unescape(value)),
+            (None, Goal::Path) => escape_segment(&self.plain(ex)?, text),
+            (None, Goal::Text) => text.push_str(&self.plain(ex)?),
+        }
+        Some(())
+    }
+
+    /// The value of a source that is no part of the path.
+    fn plain<'a>(&self, ex: &'a Exchange) -> Option<Cow<'a, str>> {
+        match self {
+            Source::Path(_) | Source::RequestPath => None,
+            Source::Query(name) => ex.query_parameter(name),
+            Source::Header(name) => ex.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes())),
+            Source::Host => Some(Cow::Borrowed(&ex.client.host)),
+            Source::Method => Some(Cow::Borrowed(ex.method.as_str())),
+            Source::Scheme => Some(Cow::Borrowed(&ex.client.scheme)),
+            Source::Id => Some(Cow::Borrowed(&ex.id)),
+            Source::ClientAddress => Some(ex.client.address.map(|address| address.to_string()).unwrap_or_default().into()),
+        }
+    }
+}

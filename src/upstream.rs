@@ -1,0 +1,171 @@
+//! Calling an upstream: the request it gets, and what its answer, or its failure, means. This is the only place that
+//! calls one.
+
+use crate::body::Body;
+use crate::exchange::{Attempt, Exchange};
+use crate::host::{HostError, Outgoing, SharedHost};
+use crate::config::EncodedSlashes;
+use crate::path::normalize;
+use crate::reject::Reject;
+use crate::routing::condition::parameters;
+use crate::template::{Goal, Template};
+use http::{HeaderName, HeaderValue, Response, header};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A service behind the gateway.
+#[derive(Debug)]
+pub struct Upstream {
+    pub name: Rc<str>,
+    /// Scheme and authority, and a path without a slash at its end: `https://orders.example/base`.
+    pub base: String,
+    /// How long its answer may take to begin.
+    pub timeout: Duration,
+}
+
+/// The action that passes a request on.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Its position among the gateway's.
+    pub upstream: usize,
+    pub path: PathRewrite,
+    pub query: QueryRewrite,
+    pub websocket: bool,
+}
+
+/// How the path changes on the way.
+#[derive(Debug)]
+pub enum PathRewrite {
+    Keep,
+    /// The normalized prefix, without a slash at its end.
+    Strip(String),
+    Template(Template),
+}
+
+/// How the query changes on the way: first `keep` and `remove`, then `set`.
+#[derive(Debug, Default)]
+pub struct QueryRewrite {
+    pub keep: Option<Vec<String>>,
+    pub remove: Vec<String>,
+    pub set: Vec<(String, Template)>,
+}
+
+/// What no request takes along into a new WebSocket: the handshake is the platform's (RFC 6455, section 4.1).
+const HANDSHAKE: [HeaderName; 3] =
+    [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_EXTENSIONS];
+
+impl Upstream {
+    /// Sends a request and waits until its answer begins.
+    pub async fn send(&self, host: &SharedHost, ex: &mut Exchange, proxy: &Proxy) -> Result<Response<Body>, Reject> {
+        let request = self.request(host, ex, proxy)?;
+        let deadline_first = request.timeout < self.timeout;
+        let begun = host.now();
+        let result = host.fetch(request).await;
+        let duration = host.now().since(begun);
+        let outcome = match &result {
+            Ok(response) => Ok(response.status().as_u16()),
+            Err(error) => Err(error.to_string()),
+        };
+        ex.notes.attempts.push(Attempt { upstream: Rc::clone(&self.name), duration, outcome });
+        result.map_err(|error| match error {
+            HostError::Timeout if deadline_first => Reject::DeadlineExceeded,
+            error => blame(&error),
+        })
+    }
+
+    fn request(&self, host: &SharedHost, ex: &mut Exchange, proxy: &Proxy) -> Result<Outgoing, Reject> {
+        let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
+        let url = self.url(ex, proxy).ok_or(Reject::BadParameter)?;
+        let upgrade = proxy.websocket && ex.hop.websocket;
+        let mut fields = std::mem::take(&mut ex.headers);
+        if upgrade {
+            for name in HANDSHAKE {
+                fields.remove(name);
+            }
+        }
+        if ex.hop.trailers {
+            fields.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        Ok(Outgoing {
+            method: ex.method.clone(),
+            url,
+            headers: fields,
+            body: std::mem::take(&mut ex.body),
+            timeout: self.timeout.min(left),
+            upgrade,
+        })
+    }
+
+    /// The URL to call. `None` where the request does not have what the rewriting needs, or would leave its place.
+    pub fn url(&self, ex: &Exchange, proxy: &Proxy) -> Option<String> {
+        let mut url = String::with_capacity(self.base.len() + ex.path.len() + 32);
+        url.push_str(&self.base);
+        match &proxy.path {
+            PathRewrite::Keep => url.push_str(&ex.path),
+            PathRewrite::Strip(prefix) => match ex.path.strip_prefix(prefix.as_str())? {
+                "" => url.push('/'),
+                rest => url.push_str(rest),
+            },
+            PathRewrite::Template(template) => {
+                let path = template.expand(ex, Goal::Path)?;
+                // A value that would add a segment, or take one away, is refused.
+                let same = normalize(&path, EncodedSlashes::Keep).is_ok_and(|normal| normal == path);
+                if !same {
+                    return None;
+                }
+                url.push_str(&path);
+            }
+        }
+        if proxy.query.is_identity() {
+            if let Some(query) = &ex.query {
+                url.push('?');
+                url.push_str(query);
+            }
+        } else {
+            let query = proxy.query.apply(ex);
+            if !query.is_empty() {
+                url.push('?');
+                url.push_str(&query);
+            }
+        }
+        Some(url)
+    }
+}
+
+impl QueryRewrite {
+    pub fn is_identity(&self) -> bool {
+        self.keep.is_none() && self.remove.is_empty() && self.set.is_empty()
+    }
+
+    fn apply(&self, ex: &Exchange) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in parameters(ex.query.as_deref()) {
+            let kept = self.keep.as_ref().is_none_or(|keep| keep.iter().any(|known| *known == name));
+            let replaced = self.remove.iter().chain(self.set.iter().map(|(name, _)| name)).any(|known| *known == name);
+            if kept && !replaced {
+                query.append_pair(&name, &value);
+            }
+        }
+        for (name, template) in &self.set {
+            // A parameter whose value is not there is left out.
+            if let Some(value) = template.expand(ex, Goal::Text) {
+                query.append_pair(name, &value);
+            }
+        }
+        query.finish()
+    }
+}
+
+/// Whose fault a failure is.
+fn blame(error: &HostError) -> Reject {
+    match error {
+        HostError::Timeout => Reject::UpstreamTimeout,
+        HostError::Unreachable(_) => Reject::UpstreamUnreachable,
+        HostError::Disconnected(_) => Reject::UpstreamDisconnected,
+        HostError::Protocol(_) => Reject::UpstreamInvalid,
+        HostError::BodyTooLarge => Reject::BodyTooLarge,
+        HostError::ClientGone => Reject::ClientGone,
+        HostError::Denied(_) => Reject::UpstreamDenied,
+        HostError::Other(_) => Reject::UpstreamUnreachable,
+    }
+}

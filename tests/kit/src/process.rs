@@ -1,0 +1,71 @@
+//! A child process: its output is collected, and it ends when it is dropped.
+
+use crate::lines::{Lines, collect};
+use anyhow::{Context, Result, anyhow};
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::{Child, Command};
+
+/// A running child process.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    ending: Ending,
+}
+
+/// How a process is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// At once: it has no children of its own.
+    Kill,
+    /// It is asked first, so that it can end its children, and killed after [`GRACE`].
+    Ask,
+}
+
+/// How long a process may take to end when it is asked.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+impl Process {
+    /// Starts a process, with its output and its errors going to these lines.
+    pub fn start(mut command: Command, ending: Ending, output: &Lines, errors: &Lines) -> Result<Process> {
+        let name = command.as_std().get_program().to_string_lossy().into_owned();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(ending == Ending::Kill);
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        if let Some(pipe) = child.stdout.take() {
+            tokio::spawn(collect(pipe, output.clone()));
+        }
+        if let Some(pipe) = child.stderr.take() {
+            tokio::spawn(collect(pipe, errors.clone()));
+        }
+        Ok(Process { name, child, ending })
+    }
+
+    /// Waits until the process ends by itself, which is always too early.
+    pub async fn ended(&mut self) -> anyhow::Error {
+        match self.child.wait().await {
+            Ok(status) => anyhow!("{} ended with {status}", self.name),
+            Err(error) => anyhow!("{} is lost: {error}", self.name),
+        }
+    }
+
+    fn ask_to_end(&mut self) {
+        let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
+        let asked = Instant::now();
+        let _ = kill_process(pid, Signal::TERM);
+        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < GRACE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ending == Ending::Ask {
+            self.ask_to_end();
+        }
+        // It may have ended already.
+        let _ = self.child.start_kill();
+    }
+}

@@ -1,0 +1,76 @@
+//! A gateway that runs on one of the platforms, and what a deployment on either consists of.
+
+use crate::client;
+use crate::lines::Lines;
+use crate::scenario::Request;
+use crate::seen::SeenResponse;
+use crate::spin::Spin;
+use crate::workerd::Workerd;
+use anyhow::Result;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// What a gateway is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Deployment {
+    /// Strings arrive as they are; other values as objects where the platform has them, else as JSON text.
+    pub bindings: Vec<(String, Value)>,
+    /// Secrets: text bindings on workerd, variables in lower case on Spin.
+    pub secrets: Vec<(String, String)>,
+    /// Key-value stores: by binding on workerd, by label on Spin.
+    pub stores: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A gateway that runs. It ends when it is dropped.
+#[derive(Debug)]
+pub enum Running {
+    Workerd(Workerd),
+    Spin(Spin),
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Running::Workerd(workerd) => workerd.address(),
+            Running::Spin(spin) => spin.address(),
+        }
+    }
+
+    /// What it logs.
+    pub fn lines(&self) -> &Lines {
+        match self {
+            Running::Workerd(workerd) => workerd.lines(),
+            Running::Spin(spin) => spin.lines(),
+        }
+    }
+
+    /// Changes a value of a key-value store.
+    ///
+    /// # Errors
+    ///
+    /// The real `spin` does not let anyone change its stores from outside.
+    pub fn set_value(&self, store: &str, key: &str, value: &str) -> Result<()> {
+        match self {
+            Running::Workerd(workerd) => {
+                workerd.set_value(store, key, value);
+                Ok(())
+            }
+            Running::Spin(spin) => spin.set_value(store, key, value),
+        }
+    }
+
+    /// Sends a request. workerd hears the client's address as Cloudflare's edge tells it: in `CF-Connecting-IP`, in
+    /// place of any such field of the client's own. Spin sees the address of the connection.
+    pub async fn send(&self, request: &Request) -> Result<SeenResponse> {
+        let mut request = request.clone();
+        if let Running::Workerd(_) = self {
+            let address = ("cf-connecting-ip".to_owned(), request.peer.to_string());
+            request.headers.0.retain(|(name, _)| !name.eq_ignore_ascii_case(&address.0));
+            request.headers.0.push(address);
+            request.peer = Ipv4Addr::LOCALHOST.into();
+        }
+        client::send(self.address(), &request).await
+    }
+}

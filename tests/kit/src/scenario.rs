@@ -1,0 +1,249 @@
+//! The scenario format: a configuration, exchanges of a client with the gateway, what its upstreams see and answer,
+//! and what must come of it. One file replays in memory, on workerd and on Spin. This decides what a scenario may say;
+//! it does not run one, and does not interpret the gateway's configuration.
+
+pub mod addresses;
+pub mod answer;
+pub mod content;
+pub mod expected;
+
+use anyhow::{Context, Result, bail, ensure};
+use answer::{Answer, AnswerBody, Fault};
+use content::{Content, FieldsForm, RequestBody, Stored};
+use expected::{ExpectedLog, ExpectedRequest, ExpectedResponse};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+/// One scenario file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it shows, as one sentence.
+    pub title: String,
+    /// More about it, in prose.
+    pub about: Option<String>,
+    /// Hosts that it cannot run on, with the reason.
+    #[serde(default)]
+    pub skip: BTreeMap<HostName, String>,
+    /// The gateway's configuration document. `http://NAME.test` in it is the upstream of that name.
+    #[serde(default, deserialize_with = "content::json")]
+    pub config: Value,
+    /// Secrets by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// The content of the key-value stores at the beginning: store, key, value.
+    #[serde(default)]
+    pub store: Stores,
+    /// What happens, in order.
+    #[serde(default, rename = "exchange")]
+    pub exchanges: Vec<Exchange>,
+    /// The file as it was read, from which [`Scenario::with_addresses`] makes another scenario.
+    #[serde(skip)]
+    source: toml::Table,
+}
+
+/// Values of key-value stores: store, key, value.
+pub type Stores = BTreeMap<String, BTreeMap<String, Stored>>;
+
+/// A host that scenarios run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostName {
+    Memory,
+    Workerd,
+    Spin,
+}
+
+/// One request of the client, and what comes of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// What it shows, where the title does not say it.
+    pub name: Option<String>,
+    /// Changes to the key-value stores before it.
+    #[serde(default)]
+    pub store: Stores,
+    pub request: Request,
+    /// What the upstreams see and answer: in order for each of them, in any order between them.
+    #[serde(default, rename = "upstream")]
+    pub upstreams: Vec<UpstreamStep>,
+    /// What the client must see.
+    pub response: Option<ExpectedResponse>,
+    /// What the access record must say.
+    pub log: Option<ExpectedLog>,
+}
+
+/// The client's request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    #[serde(default = "get")]
+    pub method: String,
+    /// The request target as it stands in the request line.
+    pub target: String,
+    /// The `Host` field.
+    #[serde(default = "gateway_host")]
+    pub host: String,
+    /// Further fields.
+    #[serde(default)]
+    pub headers: FieldsForm,
+    pub body: Option<RequestBody>,
+    /// The client's address.
+    #[serde(default = "loopback")]
+    pub peer: IpAddr,
+    /// How much time passes before it.
+    #[serde(default, deserialize_with = "crate::units::optional_duration")]
+    pub advance: Option<Duration>,
+    /// When the client goes away.
+    pub abandon: Option<Abandon>,
+    /// Opens a WebSocket, sends this text and waits for one.
+    pub websocket: Option<String>,
+}
+
+/// When a client closes its connection early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Abandon {
+    /// After the head of the response.
+    AfterHead,
+}
+
+/// What one upstream sees, and what it answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamStep {
+    /// `NAME.test`.
+    pub at: String,
+    #[serde(default)]
+    pub expect: ExpectedRequest,
+    #[serde(default)]
+    pub answer: Answer,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn gateway_host() -> String {
+    "gateway.test".to_owned()
+}
+
+fn loopback() -> IpAddr {
+    Ipv4Addr::LOCALHOST.into()
+}
+
+/// Reads a scenario file.
+pub fn load(path: &Path) -> Result<Scenario> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    parse(&text).with_context(|| format!("{} is no valid scenario", path.display()))
+}
+
+/// Reads a scenario.
+pub fn parse(text: &str) -> Result<Scenario> {
+    let mut scenario: Scenario = toml::from_str(text)?;
+    scenario.source = toml::from_str(text)?;
+    scenario.check()?;
+    Ok(scenario)
+}
+
+impl Scenario {
+    /// The upstreams it names, in its exchanges and in its configuration.
+    pub fn upstream_names(&self) -> BTreeSet<String> {
+        let steps = self.exchanges.iter().flat_map(|exchange| &exchange.upstreams);
+        let mut names: BTreeSet<String> = steps.map(|step| step.at.clone()).collect();
+        names.extend(addresses::names_in(&self.config));
+        names
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(!self.exchanges.is_empty(), "it has no [[exchange]]");
+        for (at, exchange) in self.exchanges.iter().enumerate() {
+            let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
+            exchange.check().with_context(|| format!("exchange {} ({name})", at + 1))?;
+        }
+        Ok(())
+    }
+}
+
+impl Exchange {
+    /// What the upstream of this name does, in order.
+    pub fn steps_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a UpstreamStep> {
+        self.upstreams.iter().filter(move |step| step.at == name)
+    }
+
+    fn check(&self) -> Result<()> {
+        for step in &self.upstreams {
+            step.answer.check().with_context(|| format!("the answer of {}", step.at))?;
+            if step.answer.fault == Some(Fault::Refuse) {
+                ensure!(step.expect.is_empty(), "{} refuses connections, so it sees no request", step.at);
+                let all = self.steps_of(&step.at).all(|other| other.answer.fault == Some(Fault::Refuse));
+                ensure!(all, "{} either refuses all connections of an exchange or none", step.at);
+            }
+        }
+        let streams = |step: &UpstreamStep| matches!(step.answer.body, AnswerBody::Chunks { .. });
+        if self.response.as_ref().is_some_and(|response| response.first_byte_before_end) {
+            ensure!(self.upstreams.iter().any(streams), "first_byte_before_end needs an upstream that answers in chunks");
+        }
+        if self.request.websocket.is_some() && self.request.body.is_some() {
+            bail!("a request for a WebSocket has no body");
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    /// A request that only has a method and a target.
+    pub fn new(method: &str, target: &str) -> Request {
+        Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            host: gateway_host(),
+            headers: FieldsForm::default(),
+            body: None,
+            peer: loopback(),
+            advance: None,
+            abandon: None,
+            websocket: None,
+        }
+    }
+
+    /// All its fields as they are sent: `Host`, the given ones, and those that frame the body. A length or coding
+    /// that the scenario states itself is left alone.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let mut fields = vec![("host".to_owned(), self.host.clone())];
+        fields.extend(self.headers.0.iter().cloned());
+        let framed = |name: &str| name == "content-length" || name == "transfer-encoding";
+        if let Some(body) = &self.body
+            && !self.headers.0.iter().any(|(name, _)| framed(&name.to_ascii_lowercase()))
+        {
+            fields.push(if body.chunked {
+                ("transfer-encoding".to_owned(), "chunked".to_owned())
+            } else {
+                ("content-length".to_owned(), body.content.length().to_string())
+            });
+        }
+        fields
+    }
+
+    /// The content of its body.
+    pub fn content(&self) -> &Content {
+        self.body.as_ref().map_or(&content::NOTHING, |body| &body.content)
+    }
+}
+
+/// A TOML value as the JSON it means; dates become their text.
+fn json_of(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Float(number) => Value::from(number),
+        toml::Value::Boolean(value) => Value::Bool(value),
+        toml::Value::Datetime(date) => Value::String(date.to_string()),
+        toml::Value::Array(items) => Value::Array(items.into_iter().map(json_of).collect()),
+        toml::Value::Table(table) => Value::Object(table.into_iter().map(|(key, value)| (key, json_of(value))).collect()),
+    }
+}

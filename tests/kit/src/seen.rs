@@ -1,0 +1,111 @@
+//! What the two ends of the wire saw: requests at the upstreams, responses at the client. Field names are in lower
+//! case; bytes that are no UTF-8 are shown as Latin-1. Large bodies are counted and checked, not kept.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// How many bytes of a body are kept.
+pub const KEPT: usize = 1_000_000;
+
+/// Field names in lower case, with their values, in the order they were sent.
+pub type Fields = Vec<(String, String)>;
+
+/// A request as an upstream received it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenRequest {
+    pub method: String,
+    /// As it stands in the request line.
+    pub target: String,
+    pub headers: Fields,
+    pub body: SeenBody,
+    /// Whether the body came to its end.
+    pub complete: bool,
+}
+
+/// A response as the client received it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenResponse {
+    pub status: u16,
+    pub headers: Fields,
+    pub body: SeenBody,
+    pub trailers: Fields,
+    pub end: End,
+    /// When each piece of the body arrived, counted from the first byte of the request.
+    pub chunk_times: Vec<Duration>,
+    /// The text that came back over a WebSocket.
+    pub websocket: Option<String>,
+}
+
+/// How a response ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// All of it is there, by the rules of its framing.
+    Complete,
+    /// It ended before that, and why the client knows.
+    Truncated(String),
+    /// The client did not wait for the body.
+    Abandoned,
+}
+
+/// A body: its length, its beginning, and whether it is what [`generated`] gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenBody {
+    pub length: u64,
+    /// At most the first [`KEPT`] bytes.
+    pub start: Vec<u8>,
+    /// Whether every byte so far is the generated one.
+    pub is_generated: bool,
+}
+
+impl SeenBody {
+    /// An empty body.
+    pub fn empty() -> SeenBody {
+        SeenBody { length: 0, start: Vec::new(), is_generated: true }
+    }
+
+    /// A body of these bytes.
+    pub fn of(bytes: &[u8]) -> SeenBody {
+        let mut body = SeenBody::empty();
+        body.push(bytes);
+        body
+    }
+
+    /// Adds what came next.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.is_generated = self.is_generated && is_generated_at(self.length, bytes);
+        let room = KEPT - self.start.len();
+        self.start.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.length += bytes.len() as u64;
+    }
+
+    /// Whether all of it was kept.
+    pub fn is_whole(&self) -> bool {
+        self.length == self.start.len() as u64
+    }
+
+    /// What was kept, as text.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.start)
+    }
+}
+
+/// The values of a field, in order.
+pub fn values<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
+}
+
+/// The length of the generated text after which it repeats: a prime, so that a lost or doubled block shows.
+const PERIOD: u64 = 251;
+
+/// A piece of the generated body, from `offset`, of `length` bytes.
+pub fn generated(offset: u64, length: usize) -> Vec<u8> {
+    (offset..).take(length).map(byte_at).collect()
+}
+
+fn byte_at(offset: u64) -> u8 {
+    b'a' + (offset % PERIOD % 26) as u8
+}
+
+fn is_generated_at(offset: u64, bytes: &[u8]) -> bool {
+    (offset..).zip(bytes).all(|(at, byte)| *byte == byte_at(at))
+}

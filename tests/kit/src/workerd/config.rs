@@ -1,0 +1,94 @@
+//! workerd's configuration, in Cap'n Proto's text form.
+
+use super::{COMPATIBILITY_DATE, Format, Options};
+use crate::running::Deployment;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// The configuration of one Worker that may reach everything, whose namespaces are kept at `values`.
+pub(super) fn render(options: &Options, deployment: &Deployment, values: SocketAddr) -> Result<String> {
+    let modules = modules(&options.build)?.join(",\n      ");
+    let bindings = bindings(deployment).join(",\n      ");
+    let services: Vec<String> = deployment.stores.keys().map(|store| namespace(store, values)).collect();
+    let services = services.concat();
+    let structured = options.format == Format::Structured;
+    Ok(format!(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "gateway", worker = (
+      compatibilityDate = "{COMPATIBILITY_DATE}",
+      globalOutbound = "network",
+      modules = [
+      {modules}],
+      bindings = [
+      {bindings}],
+    )),
+    (name = "network", network = (allow = ["private", "public"])),
+{services}  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "gateway")],
+  logging = (structuredLogging = {structured}),
+);
+"#
+    ))
+}
+
+/// The main module first, as workerd wants it.
+fn modules(build: &Path) -> Result<Vec<String>> {
+    let build = build.canonicalize().with_context(|| format!("there is no {}", build.display()))?;
+    let folder = std::fs::read_dir(&build).with_context(|| format!("cannot list {}", build.display()))?;
+    let mut names: Vec<String> = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    ensure!(names.iter().any(|name| name == "index.js"), "there is no index.js in {}", build.display());
+    names.sort_by_key(|name| (name != "index.js", name.clone()));
+    let modules = names.iter().filter_map(|name| {
+        let kind = match Path::new(name).extension()?.to_str()? {
+            "js" | "mjs" => "esModule",
+            "wasm" => "wasm",
+            _ => return None,
+        };
+        let path = build.join(name);
+        Some(format!("(name = {}, {kind} = embed {})", quote(name), quote(&path.to_string_lossy())))
+    });
+    Ok(modules.collect())
+}
+
+fn bindings(deployment: &Deployment) -> Vec<String> {
+    let text = |name: &str, value: &str| format!("(name = {}, text = {})", quote(name), quote(value));
+    let values = deployment.bindings.iter().map(|(name, value)| match value {
+        Value::String(value) => text(name, value),
+        value => format!("(name = {}, json = {})", quote(name), quote(&value.to_string())),
+    });
+    let secrets = deployment.secrets.iter().map(|(name, value)| text(name, value));
+    let stores = deployment.stores.keys();
+    let stores = stores.map(|name| format!("(name = {}, kvNamespace = {})", quote(name), quote(&service(name))));
+    values.chain(secrets).chain(stores).collect()
+}
+
+/// One server keeps all namespaces; a field tells it which one is meant.
+fn namespace(store: &str, values: SocketAddr) -> String {
+    let header = format!("(name = \"{}\", value = {})", super::values::STORE, quote(store));
+    let http = format!("(injectRequestHeaders = [{header}])");
+    let external = format!("(address = \"{values}\", http = {http})");
+    format!("    (name = {}, external = {external}),\n", quote(&service(store)))
+}
+
+fn service(store: &str) -> String {
+    format!("values of {store}")
+}
+
+/// A text literal: Cap'n Proto has C's escapes, and takes UTF-8 as it is.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,8 @@
+//! The interfaces of Spin that this host implements itself, generated from `wit/`.
+
+wasmtime::component::bindgen!({
+    path: "wit",
+    world: "edgate:spin-host/imports",
+    imports: { default: store | trappable },
+    with: { "spin:key-value/key-value.store": crate::key_value::Store },
+});
