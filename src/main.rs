@@ -1,1 +1,3 @@
+//! The command line. There is none in wasm.
+
 fn main() {}

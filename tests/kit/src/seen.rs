@@ -2,6 +2,7 @@
 //! case; bytes that are no UTF-8 are shown as Latin-1. Large bodies are counted and checked, not kept.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// How many bytes of a body are kept.
@@ -94,18 +95,24 @@ pub fn values<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
     fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
 }
 
-/// The length of the generated text after which it repeats: a prime, so that a lost or doubled block shows.
-const PERIOD: u64 = 251;
+/// The length after which the generated body repeats: a prime, so that a lost or doubled block shows.
+const PERIOD: usize = 251;
 
-/// A piece of the generated body, from `offset`, of `length` bytes.
-pub fn generated(offset: u64, length: usize) -> Vec<u8> {
-    (offset..).take(length).map(byte_at).collect()
+/// The longest piece of the generated body.
+pub const PIECE: usize = 64 * 1024;
+
+static GENERATED: LazyLock<Vec<u8>> = LazyLock::new(|| (b'a'..=b'z').cycle().take(PERIOD).collect::<Vec<u8>>().repeat(PIECE / PERIOD + 2));
+
+/// A piece of the generated body, from `offset`, of `length` bytes, at most [`PIECE`].
+pub fn generated(offset: u64, length: usize) -> &'static [u8] {
+    let start = (offset % PERIOD as u64) as usize;
+    &GENERATED[start..start + length.min(PIECE)]
 }
 
-fn byte_at(offset: u64) -> u8 {
-    b'a' + (offset % PERIOD % 26) as u8
-}
-
-fn is_generated_at(offset: u64, bytes: &[u8]) -> bool {
-    (offset..).zip(bytes).all(|(at, byte)| *byte == byte_at(at))
+fn is_generated_at(mut offset: u64, bytes: &[u8]) -> bool {
+    bytes.chunks(PIECE).all(|piece| {
+        let at = offset;
+        offset += piece.len() as u64;
+        piece == generated(at, piece.len())
+    })
 }

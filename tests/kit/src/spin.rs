@@ -9,14 +9,14 @@ use crate::running::Deployment;
 use crate::upstream::reserve_port;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::process::Command;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 /// The oldest Spin that runs the gateway: major, minor.
 pub const OLDEST: (u32, u32) = (4, 1);
@@ -134,7 +134,8 @@ fn command(program: &Program, manifest: &Path, state: &Path, address: SocketAddr
     let (Program::Spin(path) | Program::StandIn(path)) = program;
     let mut command = Command::new(path);
     command.arg("up").arg("--from").arg(manifest).arg("--state-dir").arg(state);
-    command.args(["--listen", &address.to_string()]).stdin(Stdio::null());
+    // What the component logs is read from files, so it need not be among what Spin says.
+    command.args(["--quiet", "--listen", &address.to_string()]).stdin(Stdio::null());
     command
 }
 
@@ -159,12 +160,13 @@ fn write_all(folder: &Path, stores: &BTreeMap<String, BTreeMap<String, String>>)
     Ok(())
 }
 
-/// The file appears whole: it is written beside its place and moved there.
+/// The file appears whole: it is written elsewhere and moved to its place.
 fn write_value(folder: &Path, store: &str, key: &str, value: &str) -> Result<()> {
-    let folder = folder.join(store);
     let name: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let (path, beside) = (folder.join(&name), folder.join(format!(".{name}")));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    std::fs::write(&beside, value).with_context(|| format!("cannot write {}", beside.display()))?;
-    std::fs::rename(&beside, &path).with_context(|| format!("cannot write {}", path.display()))
+    let path = folder.join(store).join(name);
+    let place = || format!("cannot write {}", path.display());
+    std::fs::create_dir_all(folder.join(store)).with_context(place)?;
+    let mut file = NamedTempFile::new_in(folder).with_context(place)?;
+    file.write_all(value.as_bytes()).with_context(place)?;
+    file.persist(&path).map(drop).with_context(place)
 }

@@ -175,7 +175,8 @@ async fn receive(
     let end = read_body(&mut reader, framing, |bytes| body.push(bytes)).await;
     let mut words = head.start.splitn(2, ' ');
     let method = words.next().unwrap_or_default().to_owned();
-    let target = words.next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
+    let rest = words.next().unwrap_or_default();
+    let target = rest.strip_suffix(" HTTP/1.1").unwrap_or(rest).to_owned();
     let seen = SeenRequest { method, target, headers: head.fields.clone(), body, complete: end.is_ok() };
     lock(&state.seen).push(seen);
     state.arrived.notify_waiters();

@@ -6,6 +6,7 @@ use crate::wire::{Head, write_head};
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -66,6 +67,11 @@ pub(crate) async fn serve_echo(mut stream: TcpStream, request: &Head, more: &[(S
     ];
     fields.extend(more.iter().filter(|(name, _)| name != "content-length").cloned());
     write_head(&mut stream, "HTTP/1.1 101 Switching Protocols", &fields).await?;
+    echo_all(stream).await
+}
+
+/// Sends every message back, on a connection whose handshake is done, until the peer closes it.
+pub(crate) async fn echo_all(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<()> {
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     while let Some(message) = socket.next().await {
         match message? {

@@ -2,11 +2,10 @@
 //! sent and checked while it is received, so that neither end keeps it.
 
 use super::json_of;
-use crate::seen::{Fields, generated};
+use crate::seen::{Fields, PIECE, generated};
 use crate::units;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The bytes of a body.
@@ -20,9 +19,6 @@ pub enum Content {
 /// No bytes.
 pub static NOTHING: Content = Content::Bytes(Vec::new());
 
-/// How many bytes are in memory while a body is sent.
-const BLOCK: usize = 64 * 1024;
-
 impl Content {
     /// In bytes.
     pub fn length(&self) -> u64 {
@@ -33,17 +29,13 @@ impl Content {
     }
 
     /// The block that begins at `offset`; `None` at the end.
-    pub fn block(&self, offset: u64) -> Option<Cow<'_, [u8]>> {
-        let length = usize::try_from(self.length().checked_sub(offset)?).unwrap_or(usize::MAX).min(BLOCK);
-        let block = match self {
-            _ if length == 0 => return None,
-            Content::Bytes(bytes) => {
-                let at = usize::try_from(offset).ok()?;
-                Cow::Borrowed(&bytes[at..at + length])
-            }
-            Content::Generated(_) => Cow::Owned(generated(offset, length)),
-        };
-        Some(block)
+    pub fn block(&self, offset: u64) -> Option<&[u8]> {
+        let rest = self.length().checked_sub(offset).filter(|rest| *rest > 0)?;
+        let length = usize::try_from(rest).unwrap_or(PIECE).min(PIECE);
+        match self {
+            Content::Bytes(bytes) => bytes.get(usize::try_from(offset).ok()?..)?.get(..length),
+            Content::Generated(_) => Some(generated(offset, length)),
+        }
     }
 }
 

@@ -1,0 +1,179 @@
+// The Worker's entry: it turns what the platform has into one string, asks the wasm what to do, and does it with the
+// platform's own objects. It decides nothing. src/cloudflare/wire.rs says what the strings are.
+
+import wasm from "./edgate_bg.wasm";
+import { begin, body, initSync, load, resume } from "./edgate.js";
+
+initSync({ module: wasm });
+
+let loaded = false;
+
+export default {
+  async fetch(request, env, ctx) {
+    if (!loaded) {
+      load(env);
+      loaded = true;
+    }
+    let text = `${Date.now()}\n${request.method}\n${request.url}\n${request.cf?.httpProtocol ?? ""}\n${request.body ? 1 : 0}`;
+    for (const [name, value] of request.headers) text += `\n${name}\n${value}`;
+    return drive(begin(text), { request, env, ctx, response: null });
+  },
+};
+
+// Does one step after another, until the answer.
+async function drive(step, cx) {
+  for (;;) {
+    let lines = step.split("\n");
+    while (lines[0] === "W") {
+      const end = 2 + Number(lines[1]);
+      cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null }));
+      lines = lines.slice(end);
+    }
+    switch (lines[0]) {
+      case "A":
+        return answer(lines, cx);
+      case "F":
+        step = resume(lines[1], await call(lines, cx));
+        break;
+      case "G":
+        step = resume(lines[1], await read(cx.env, lines[2], lines[3]));
+        break;
+      case "P":
+        step = resume(lines[1], await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
+        break;
+      case "S":
+        await new Promise((done) => setTimeout(done, Number(lines[2])));
+        step = resume(lines[1], `V\n${Date.now()}\n0`);
+        break;
+      default:
+        return null;
+    }
+  }
+}
+
+// F, id, method, URL, body, limit, time-out, upgrade, changes.
+async function call(lines, cx) {
+  const [, , method, url, kind, limit, timeout, upgrade] = lines;
+  const headers = change(lines, 8, cx.request.headers);
+  if (upgrade === "1") headers.set("upgrade", "websocket");
+  const over = { body: false };
+  const body = kind === "client" ? (limit ? count(cx.request.body, Number(limit), over) : cx.request.body) : undefined;
+  let response;
+  try {
+    response = await within(Number(timeout), fetch(url, { method, headers, body, redirect: "manual" }));
+  } catch (error) {
+    return `E\n${Date.now()}\n${over.body ? "body-too-large" : reason(error)}\n${error}`;
+  }
+  cx.response = response;
+  let text = `R\n${Date.now()}\n${response.status}\n${response.body ? 1 : 0}`;
+  for (const [name, value] of response.headers) text += `\n${name}\n${value}`;
+  return text;
+}
+
+const LATE = new Error("no answer in time");
+
+// Waits for a response, but not for ever. A response that comes too late is let go.
+function within(ms, response) {
+  return new Promise((resolve, reject) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reject(LATE);
+    }, ms);
+    response.then(
+      (response) => {
+        clearTimeout(timer);
+        if (late) response.body?.cancel();
+        else resolve(response);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+// Lets at most so many bytes pass.
+function count(stream, most, over) {
+  let bytes = 0;
+  const counter = new TransformStream({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      if (bytes <= most) return controller.enqueue(chunk);
+      over.body = true;
+      controller.error(new Error("the body is too large"));
+    },
+  });
+  return stream.pipeThrough(counter);
+}
+
+// What the platform's words mean.
+function reason(error) {
+  if (error === LATE) return "timeout";
+  const words = String(error?.message ?? error);
+  if (/refused|unreachable|resolve|dns|lookup|not found/i.test(words)) return "unreachable";
+  if (/connection lost|disconnected|reset|premature|peer/i.test(words)) return "disconnected";
+  if (/protocol|parse|invalid|header/i.test(words)) return "protocol";
+  return "other";
+}
+
+// Changes to a header section, from line `at` on.
+function change(lines, at, base) {
+  const headers = lines[at] === "1" ? new Headers(base) : new Headers();
+  apply(lines, at, headers);
+  return headers;
+}
+
+function apply(lines, at, headers) {
+  let next = at + 2;
+  for (const end = next + Number(lines[at + 1]); next < end; next++) headers.delete(lines[next]);
+  const end = next + 1 + 2 * Number(lines[next]);
+  for (next++; next < end; next += 2) headers.append(lines[next], lines[next + 1]);
+  return end;
+}
+
+// A, status, kind of body, changes, text.
+function answer(lines, cx) {
+  const status = Number(lines[1]);
+  const kind = lines[2];
+  const upstream = cx.response;
+  if (kind === "upgrade") return new Response(null, { status: 101, webSocket: upstream.webSocket, headers: change(lines, 3, upstream.headers) });
+  if (lines[3] === "1") {
+    const response = new Response(upstream.body, status === upstream.status ? upstream : { status, headers: upstream.headers });
+    apply(lines, 3, response.headers);
+    return response;
+  }
+  const headers = new Headers();
+  const end = apply(lines, 3, headers);
+  const content = kind === "text" ? lines.slice(end).join("\n") : kind === "binary" ? body() : kind === "stream" ? upstream.body : null;
+  return new Response(content, { status, headers });
+}
+
+async function read(env, store, key) {
+  try {
+    const value = await namespace(env, store).get(key, "text");
+    return value === null ? `V\n${Date.now()}\n0` : `V\n${Date.now()}\n1\n${value}`;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+async function write(env, store, key, ttl, value) {
+  try {
+    await namespace(env, store).put(key, value, ttl ? { expirationTtl: Number(ttl) } : undefined);
+    return `V\n${Date.now()}\n0`;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function namespace(env, store) {
+  const namespace = env[store];
+  if (typeof namespace?.get !== "function") throw new Error(`no key-value namespace is bound as ${store}`);
+  return namespace;
+}
+
+function failed(error) {
+  return `E\n${Date.now()}\n${/no key-value namespace/.test(error) ? "denied" : "other"}\n${error}`;
+}

@@ -1,0 +1,27 @@
+// A small proxy that the tests of the workerd runner run: `UPSTREAM` is where it goes, /values/KEY is the namespace
+// `STORE`, /bindings shows what is bound.
+export default {
+  async fetch(request, env) {
+    const url = new URL(request.url);
+    console.log(JSON.stringify({ kind: "access", path: url.pathname, client: request.headers.get("cf-connecting-ip") }));
+    if (url.pathname === "/bindings") return Response.json(env);
+    if (url.pathname.startsWith("/values/")) return value(request, env.STORE, url);
+    // Without this, workerd closes the client's connection where the upstream's broke.
+    return fetch(env.UPSTREAM + url.pathname + url.search, request).catch(
+      (error) => new Response(String(error), { status: 502 }),
+    );
+  },
+};
+
+async function value(request, store, url) {
+  const key = decodeURIComponent(url.pathname.slice("/values/".length));
+  const ttl = url.searchParams.get("ttl");
+  try {
+    if (request.method === "DELETE") await store.delete(key);
+    else if (request.method === "PUT") await store.put(key, await request.text(), ttl ? { expirationTtl: +ttl } : {});
+    else return new Response(await store.get(key), { status: (await store.get(key)) === null ? 404 : 200 });
+    return new Response(null, { status: 204 });
+  } catch (error) {
+    return new Response(String(error), { status: 500 });
+  }
+}
