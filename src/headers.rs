@@ -7,13 +7,15 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Fields of one connection, never passed on (RFC 9110, section 7.6.1). `Trailer` is not one of them: it describes
 /// the content.
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+    // RFC 9113, section 8.2.2, and RFC 7540, section 3.2.1.
+    HeaderName::from_static("http2-settings"),
     // The client's proof for the proxy in front of it, and that proxy's demand, mean nothing further on
     // (RFC 9110, sections 11.7.1 and 11.7.2).
     header::PROXY_AUTHORIZATION,

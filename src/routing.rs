@@ -150,6 +150,19 @@ impl Router {
         considered
     }
 
+    /// Every entry, the most specific first: for `edgate routes`.
+    pub fn entries(&self) -> Vec<&Entry> {
+        let wildcards = self.wildcards.iter().map(|(_, table)| table);
+        let tables = self.exact.values().chain(wildcards).chain([&self.any]);
+        let mut entries: Vec<&Entry> = tables.flat_map(|table| &table.shapes).flat_map(|shape| &shape.entries).collect();
+        // A route that names methods comes before one that takes any.
+        entries.sort_by_key(|entry| {
+            let any = entry.conditions.methods.is_empty();
+            (entry.host.rank(), Pattern::clone(&entry.pattern), any, std::cmp::Reverse(entry.conditions.weight()))
+        });
+        entries
+    }
+
     /// The methods that routes take at a host and path, whatever their other conditions.
     pub fn methods(&self, facts: &Facts<'_>) -> Methods {
         let entries = self.tables(facts.host).flat_map(|table| table.shapes.iter()).flat_map(|shape| &shape.entries);
@@ -172,6 +185,15 @@ fn is_below(host: &str, suffix: &str) -> bool {
 }
 
 impl HostPattern {
+    /// What orders hosts: names, then wildcards, the longest first, then any.
+    fn rank(&self) -> impl Ord + use<> {
+        match self {
+            HostPattern::Exact(name) => (0, 0, name.clone()),
+            HostPattern::Wildcard(suffix) => (1, usize::MAX - suffix.len(), suffix.clone()),
+            HostPattern::Any => (2, 0, String::new()),
+        }
+    }
+
     fn takes(&self, host: &str) -> bool {
         match self {
             HostPattern::Exact(name) => name == host,
@@ -196,13 +218,8 @@ impl Entry {
 
     /// What orders entries for a request, the most specific first.
     fn precedence(&self, facts: &Facts<'_>) -> impl Ord + use<> {
-        let host = match &self.host {
-            HostPattern::Exact(_) => (0, 0),
-            HostPattern::Wildcard(suffix) => (1, usize::MAX - suffix.len()),
-            HostPattern::Any => (2, 0),
-        };
         let takes = self.conditions.takes(facts.method).unwrap_or(Takes::Any);
-        (host, Pattern::clone(&self.pattern), takes, std::cmp::Reverse(self.conditions.weight()))
+        (self.host.rank(), Pattern::clone(&self.pattern), takes, std::cmp::Reverse(self.conditions.weight()))
     }
 }
 

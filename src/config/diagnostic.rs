@@ -120,6 +120,7 @@ codes! {
     VariableTooLarge "variable-too-large" Warning "A binding is larger than Workers allows (5 KB).",
     TooManyVariables "too-many-variables" Warning "There are more bindings than Workers allows (64 on the free plan, 128 on the paid one).",
     OutOfStep "out-of-step" Error "A manifest's bindings are not what the document says.",
+    NotDeclared "missing-declaration" Error "A manifest does not declare something that the configuration needs.",
     MissingSecret "missing-secret" Error "The platform has no secret of this name.",
     Unreadable "unreadable" Error "A file, or the key-value store that holds the configuration, cannot be read.",
 }

@@ -35,7 +35,7 @@ impl Kind {
     }
 
     /// Whether there is one for each name, rather than one.
-    fn is_named(self) -> bool {
+    pub fn is_named(self) -> bool {
         self != Kind::Gateway
     }
 }
@@ -89,6 +89,14 @@ impl Sections {
         for (binding, value) in bindings {
             let Some((kind, name)) = section_of(&binding) else { continue };
             let place = place_of(kind, &name);
+            // Two spellings of one name would be two values for one section.
+            if is_name(&name) && binding != binding_of(kind, &name) {
+                let message = format!("the binding `{binding}` is not spelt as bindings are");
+                let help = format!("did you mean `{}`?", binding_of(kind, &name));
+                let place = Place::of([binding.as_str()]).name();
+                diagnostics.push(Diagnostic::new(Code::BadName, place, message, "in capitals, with `_`").help(help));
+                continue;
+            }
             let parsed = match value {
                 Binding::Value(value) => Ok(value),
                 Binding::Text(text) => json::parse(&text),

@@ -74,7 +74,11 @@ async fn upload(mut writer: impl AsyncWrite + Unpin, request: &Request, fields: 
     let content = request.content();
     let mut sent = 0;
     while let Some(block) = content.block(sent) {
-        if chunked { write_chunk(&mut writer, block).await? } else { writer.write_all(block).await? }
+        if chunked {
+            write_chunk(&mut writer, block).await?
+        } else {
+            writer.write_all(block).await?
+        }
         sent += block.len() as u64;
     }
     if chunked { write_last_chunk(&mut writer, &[]).await } else { writer.flush().await }

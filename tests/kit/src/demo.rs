@@ -67,10 +67,13 @@ impl Demo {
         let mut demo = Demo { addresses: Vec::new(), serving: JoinSet::new() };
         let orders = Arc::new(orders::Orders::new());
         for (service, offset) in SERVICES.into_iter().zip(0..) {
-            let port = if port_base == 0 { 0 } else { port_base.checked_add(offset).context("there is no such port")? };
+            let port =
+                if port_base == 0 { 0 } else { port_base.checked_add(offset).context("there is no such port")? };
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
                 let name = service.name();
-                format!("cannot serve {name} on port {port}: stop what listens there, or choose others with --port-base")
+                format!(
+                    "cannot serve {name} on port {port}: stop what listens there, or choose others with --port-base"
+                )
             })?;
             demo.addresses.push((service.name(), listener.local_addr().context("the listener has no address")?));
             demo.serving.spawn(accept(listener, service, Arc::clone(&orders)));
@@ -107,7 +110,8 @@ async fn serve(stream: TcpStream, service: Service, orders: Arc<orders::Orders>)
 
 /// A JSON response.
 fn answer(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = response(status, Full::from(format!("{value}\n")).map_err(|never| match never {}).boxed_unsync());
+    let mut response =
+        response(status, Full::from(format!("{value}\n")).map_err(|never| match never {}).boxed_unsync());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

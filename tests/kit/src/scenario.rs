@@ -7,8 +7,8 @@ pub mod answer;
 pub mod content;
 pub mod expected;
 
-use anyhow::{Context, Result, bail, ensure};
 use answer::{Answer, AnswerBody, Fault};
+use anyhow::{Context, Result, bail, ensure};
 use content::{Content, FieldsForm, RequestBody, Stored};
 use expected::{ExpectedLog, ExpectedRequest, ExpectedResponse};
 use serde::Deserialize;
@@ -186,7 +186,10 @@ impl Exchange {
         }
         let streams = |step: &UpstreamStep| matches!(step.answer.body, AnswerBody::Chunks { .. });
         if self.response.as_ref().is_some_and(|response| response.first_byte_before_end) {
-            ensure!(self.upstreams.iter().any(streams), "first_byte_before_end needs an upstream that answers in chunks");
+            ensure!(
+                self.upstreams.iter().any(streams),
+                "first_byte_before_end needs an upstream that answers in chunks"
+            );
         }
         if self.request.websocket.is_some() && self.request.body.is_some() {
             bail!("a request for a WebSocket has no body");
@@ -244,6 +247,8 @@ fn json_of(value: toml::Value) -> Value {
         toml::Value::Boolean(value) => Value::Bool(value),
         toml::Value::Datetime(date) => Value::String(date.to_string()),
         toml::Value::Array(items) => Value::Array(items.into_iter().map(json_of).collect()),
-        toml::Value::Table(table) => Value::Object(table.into_iter().map(|(key, value)| (key, json_of(value))).collect()),
+        toml::Value::Table(table) => {
+            Value::Object(table.into_iter().map(|(key, value)| (key, json_of(value))).collect())
+        }
     }
 }

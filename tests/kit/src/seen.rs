@@ -101,7 +101,8 @@ const PERIOD: usize = 251;
 /// The longest piece of the generated body.
 pub const PIECE: usize = 64 * 1024;
 
-static GENERATED: LazyLock<Vec<u8>> = LazyLock::new(|| (b'a'..=b'z').cycle().take(PERIOD).collect::<Vec<u8>>().repeat(PIECE / PERIOD + 2));
+static GENERATED: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (b'a'..=b'z').cycle().take(PERIOD).collect::<Vec<u8>>().repeat(PIECE / PERIOD + 2));
 
 /// A piece of the generated body, from `offset`, of `length` bytes, at most [`PIECE`].
 pub fn generated(offset: u64, length: usize) -> &'static [u8] {

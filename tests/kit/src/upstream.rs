@@ -79,8 +79,7 @@ impl Upstream {
     /// Starts a server on a free port.
     pub async fn start() -> Result<Upstream> {
         let (port, address) = reserve_port()?;
-        let mut upstream =
-            Upstream { address, state: Arc::default(), _port: port, listening: JoinSet::new() };
+        let mut upstream = Upstream { address, state: Arc::default(), _port: port, listening: JoinSet::new() };
         upstream.listen()?;
         Ok(upstream)
     }
@@ -163,11 +162,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
 }
 
 /// Reads a request and records it. Returns its head, and what came after it.
-async fn receive(
-    stream: &mut TcpStream,
-    unread: Vec<u8>,
-    state: &State,
-) -> std::io::Result<Option<(Head, Vec<u8>)>> {
+async fn receive(stream: &mut TcpStream, unread: Vec<u8>, state: &State) -> std::io::Result<Option<(Head, Vec<u8>)>> {
     let mut reader = BufReader::with_capacity(64 * 1024, tokio::io::AsyncReadExt::chain(unread.as_slice(), stream));
     let Some(head) = read_head(&mut reader).await? else { return Ok(None) };
     let mut body = SeenBody::empty();

@@ -74,9 +74,8 @@ pub(crate) async fn serve_echo(mut stream: TcpStream, request: &Head, more: &[(S
 pub(crate) async fn echo_all(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<()> {
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     while let Some(message) = socket.next().await {
-        match message? {
-            message @ (Message::Text(_) | Message::Binary(_)) => socket.send(message).await?,
-            _ => {}
+        if let message @ (Message::Text(_) | Message::Binary(_)) = message? {
+            socket.send(message).await?;
         }
     }
     Ok(())

@@ -81,13 +81,12 @@ fn each_difference_of_a_request_is_named() {
 
 #[test]
 fn missing_and_surplus_requests_are_named() {
-    let expected = exchange("upstream = [{ at = 'a.test' }, { at = 'a.test' }, { at = 'c.test', answer.fault = 'refuse' }]");
+    let expected =
+        exchange("upstream = [{ at = 'a.test' }, { at = 'a.test' }, { at = 'c.test', answer.fault = 'refuse' }]");
     let seen = BTreeMap::from([("a.test".to_owned(), vec![request()]), ("b.test".to_owned(), vec![request()])]);
     let found = compare::requests(&expected.upstreams, &seen);
-    let wanted = [
-        "a.test: expected 2 requests, saw 1: [\"GET /7\"]",
-        "b.test: expected 0 requests, saw 1: [\"GET /7\"]",
-    ];
+    let wanted =
+        ["a.test: expected 2 requests, saw 1: [\"GET /7\"]", "b.test: expected 0 requests, saw 1: [\"GET /7\"]"];
     assert_eq!(found, wanted);
 }
 
@@ -131,7 +130,8 @@ fn truncation_and_streaming_are_judged() {
 
 #[test]
 fn log_is_a_subset() {
-    let record = json!({ "kind": "access", "route": "orders", "ms": 12.5, "upstream": { "status": 200, "tries": [1, 2] } });
+    let record =
+        json!({ "kind": "access", "route": "orders", "ms": 12.5, "upstream": { "status": 200, "tries": [1, 2] } });
     let against = |text: &str| {
         let exchange = exchange(&format!("[exchange.log]\n{text}"));
         compare::log(&exchange.log.expect("it expects a record"), &record)

@@ -2,8 +2,8 @@
 
 use edgate_kit::client::send;
 use edgate_kit::demo::Demo;
-use edgate_kit::scenario::content::{Content, RequestBody};
 use edgate_kit::scenario::Request;
+use edgate_kit::scenario::content::{Content, RequestBody};
 use edgate_kit::seen::{End, SeenResponse, values};
 use edgate_kit::websocket::websocket_echo;
 use serde_json::{Value, json};

@@ -115,7 +115,10 @@ fn mistakes_are_named() {
         ("request.target = '/'\nlog.a.matches = '('", "unclosed group"),
         ("request.target = '/'\nresponse.first_byte_before_end = true", "needs an upstream that answers in chunks"),
         ("request.target = '/'\nupstream = [{ at = 'a.test', answer.fault = 'explode' }]", "unknown variant `explode`"),
-        ("request.target = '/'\nupstream = [{ at = 'a.test', answer.fault = 'reset-mid-body' }]", "needs a body of chunks"),
+        (
+            "request.target = '/'\nupstream = [{ at = 'a.test', answer.fault = 'reset-mid-body' }]",
+            "needs a body of chunks",
+        ),
         (
             "request.target = '/'\nupstream = [{ at = 'a.test', answer.fault = 'refuse', expect.method = 'GET' }]",
             "it sees no request",

@@ -248,9 +248,7 @@ async fn faults_before_the_head_are_errors() {
 
 #[tokio::test]
 async fn hanging_upstream_sees_the_request_and_says_nothing() {
-    let exchange = exchange(
-        "request.target = '/'\n[[exchange.upstream]]\nat = 'orders.test'\nanswer.fault = 'hang'",
-    );
+    let exchange = exchange("request.target = '/'\n[[exchange.upstream]]\nat = 'orders.test'\nanswer.fault = 'hang'");
     let mut upstreams = Upstreams::start(["orders.test".to_owned()]).await.expect("it starts");
     upstreams.prepare(&exchange).await.expect("it accepts the script");
     let sending = send(upstreams.addresses()["orders.test"], &exchange.request);

@@ -2,6 +2,7 @@
 
 use edgate_kit::compare;
 use edgate_kit::running::{Deployment, Running};
+use edgate_kit::scenario::content::{Content, RequestBody};
 use edgate_kit::scenario::{Request, Scenario, parse};
 use edgate_kit::upstream::Upstreams;
 use edgate_kit::workerd::{Format, Options, Workerd};
@@ -12,13 +13,16 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// Starts the Worker of this folder. It needs the npm packages of the repository.
-async fn start(deployment: &Deployment) -> Running {
+/// The Worker of this folder. It needs the npm packages of the repository.
+fn options() -> Options {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workerd = here.join("../../node_modules/.bin/workerd");
     assert!(workerd.exists(), "workerd is missing: run `npm ci`");
-    let options = Options { workerd, build: here.join("tests/worker"), format: Format::Plain };
-    Running::Workerd(Workerd::start(&options, deployment).await.expect("workerd starts"))
+    Options { workerd, build: here.join("tests/worker"), format: Format::Plain }
+}
+
+async fn start(deployment: &Deployment) -> Running {
+    Running::Workerd(Workerd::start(&options(), deployment).await.expect("workerd starts"))
 }
 
 /// Plays a scenario whose Worker is the proxy.
@@ -28,7 +32,8 @@ async fn check(text: &str) {
     let addresses = upstreams.addresses();
     let scenario = scenario.with_addresses(&addresses).expect("all names are known");
     let url = format!("http://{}", addresses["orders.test"]);
-    let running = start(&Deployment { bindings: vec![("UPSTREAM".to_owned(), url.into())], ..Deployment::default() }).await;
+    let running =
+        start(&Deployment { bindings: vec![("UPSTREAM".to_owned(), url.into())], ..Deployment::default() }).await;
     for exchange in &scenario.exchanges {
         upstreams.prepare(exchange).await.expect("they accept the script");
         let mark = running.lines().count();
@@ -129,7 +134,7 @@ async fn values_are_read_written_and_changed_from_outside() {
     assert_eq!(body("/values/edgate.json").await, (200, "changed é".to_owned()));
 
     let mut put = Request::new("PUT", "/values/a%2Fb%20c%3F?ttl=60");
-    put.body = Some(toml::from_str::<BTreeMap<String, _>>("body = 'v'").expect("a body").remove("body").expect("it"));
+    put.body = Some(RequestBody { content: Content::Bytes(b"v".to_vec()), chunked: false });
     assert_eq!(running.send(&put).await.expect("it answers").status, 204);
     let Running::Workerd(workerd) = &running else { unreachable!("it is workerd") };
     assert_eq!(workerd.value("STORE", "a/b c?"), Some(b"v".to_vec()));
@@ -148,8 +153,18 @@ async fn values_are_read_written_and_changed_from_outside() {
 async fn failing_start_says_why() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("index.js"), "export default {").expect("it can be written");
-    let workerd = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules/.bin/workerd");
-    let options = Options { workerd, build: folder.path().to_owned(), format: Format::Plain };
+    let options = Options { build: folder.path().to_owned(), ..options() };
     let error = Workerd::start(&options, &Deployment::default()).await.expect_err("it does not start");
     assert!(format!("{error:#}").contains("SyntaxError"), "{error:#}");
+}
+
+#[tokio::test]
+async fn structured_lines_are_json() {
+    let options = Options { format: Format::Structured, ..options() };
+    let running = Running::Workerd(Workerd::start(&options, &Deployment::default()).await.expect("workerd starts"));
+    running.send(&Request::new("GET", "/bindings")).await.expect("it answers");
+    let line = running.lines().wait_for(0, SOON, |line| line.contains("access")).await.expect("it logs");
+    let line: Value = serde_json::from_str(&line).expect("it is JSON");
+    let record: Value = serde_json::from_str(line["message"].as_str().expect("a text")).expect("it is JSON");
+    assert_eq!((&line["level"], &record["path"]), (&json!("log"), &json!("/bindings")));
 }

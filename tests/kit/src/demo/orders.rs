@@ -30,7 +30,9 @@ impl Orders {
             (&Method::GET | &Method::HEAD, Some("")) => answer(StatusCode::OK, &json!({ "orders": *self.lock() })),
             (&Method::POST, Some("")) => self.create(request).await,
             (&Method::GET | &Method::HEAD, Some(id)) => self.find(id),
-            (_, Some(_)) => answer(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": "orders are only read and created" })),
+            (_, Some(_)) => {
+                answer(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": "orders are only read and created" }))
+            }
             (_, None) => not_found("such path: orders are at /v1/orders"),
         }
     }

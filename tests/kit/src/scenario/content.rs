@@ -126,9 +126,8 @@ impl From<OneOrMany> for Vec<String> {
 
 impl From<BTreeMap<String, OneOrMany>> for FieldsForm {
     fn from(table: BTreeMap<String, OneOrMany>) -> FieldsForm {
-        let lines = |(name, values): (String, OneOrMany)| {
-            Vec::from(values).into_iter().map(move |value| (name.clone(), value))
-        };
+        let lines =
+            |(name, values): (String, OneOrMany)| Vec::from(values).into_iter().map(move |value| (name.clone(), value));
         FieldsForm(table.into_iter().flat_map(lines).collect())
     }
 }

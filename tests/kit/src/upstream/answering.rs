@@ -56,7 +56,11 @@ async fn send(stream: &mut TcpStream, request: &Head, answer: &Answer) -> Result
         AnswerBody::Whole(content) => {
             let mut sent = 0;
             while let Some(block) = content.block(sent) {
-                if answer.is_chunked() { write_chunk(stream, block).await? } else { stream.write_all(block).await? }
+                if answer.is_chunked() {
+                    write_chunk(stream, block).await?
+                } else {
+                    stream.write_all(block).await?
+                }
                 sent += block.len() as u64;
             }
         }

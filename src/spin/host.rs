@@ -1,0 +1,157 @@
+//! What the core needs, on Spin.
+
+use super::message;
+use crate::body::Body;
+use crate::host::{Host, HostError, Outgoing, Task, Timestamp};
+use bytes::Bytes;
+use http::Response;
+use spin_sdk::key_value::{Error as StoreError, Store};
+use spin_sdk::wasip3;
+use spin_sdk::wasip3::http::client;
+use spin_sdk::wasip3::http::types::ErrorCode;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+/// The platform.
+pub struct SpinHost;
+
+/// Spin's stores have no time to live, so a value with one carries it: this, milliseconds since 1970, a line feed, the
+/// value.
+const EXPIRES: &[u8] = b"edgate-expires:";
+
+impl Host for SpinHost {
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(since_epoch.as_secs_f64() * 1000.0)
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        let fresh = wasip3::random::random::get_random_bytes(bytes.len() as u64);
+        for (byte, fresh) in bytes.iter_mut().zip(fresh) {
+            *byte = fresh;
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> Task<'_, ()> {
+        Box::pin(spin_sdk::time::sleep(duration))
+    }
+
+    fn fetch(&self, request: Outgoing) -> Task<'_, Result<Response<Body>, HostError>> {
+        Box::pin(async move {
+            let timeout = request.timeout;
+            let (request, over) = message::outgoing(request)?;
+            match within(timeout, client::send(request)).await {
+                Some(Ok(response)) => message::response(response),
+                Some(Err(_)) if over.get() => Err(HostError::BodyTooLarge),
+                Some(Err(error)) => Err(failure(&error)),
+                None => Err(HostError::Timeout),
+            }
+        })
+    }
+
+    fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>> {
+        Box::pin(async move {
+            let store = Store::open(store).await.map_err(store_failure)?;
+            let Some(value) = store.get(key).await.map_err(store_failure)? else { return Ok(None) };
+            let value = Bytes::from(value);
+            match expiry(&value) {
+                Some((until, _)) if until <= self.now().0 => Ok(None),
+                Some((_, start)) => Ok(Some(value.slice(start..))),
+                None => Ok(Some(value)),
+            }
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        store: &'a str,
+        key: &'a str,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Task<'a, Result<(), HostError>> {
+        Box::pin(async move {
+            let store = Store::open(store).await.map_err(store_failure)?;
+            let value = match ttl {
+                Some(ttl) => {
+                    let until = self.now().0 + ttl.as_secs_f64() * 1000.0;
+                    [EXPIRES, format!("{until:.0}\n").as_bytes(), &value].concat()
+                }
+                None => value.to_vec(),
+            };
+            store.set(key, value).await.map_err(store_failure)
+        })
+    }
+
+    fn secret<'a>(&'a self, name: &'a str) -> Task<'a, Option<String>> {
+        Box::pin(async move { spin_sdk::variables::get(name.to_ascii_lowercase()).await.ok() })
+    }
+
+    fn wait_until(&self, task: Task<'static, ()>) {
+        wasip3::spawn(task);
+    }
+
+    fn log(&self, line: &str) {
+        println!("{line}");
+    }
+}
+
+/// Waits for a future, but not for ever.
+async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut late) = (pin!(future), pin!(spin_sdk::time::sleep(timeout)));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => late.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// When a value ends, and where it begins.
+fn expiry(value: &[u8]) -> Option<(f64, usize)> {
+    let rest = value.strip_prefix(EXPIRES)?;
+    let digits = rest.iter().take(20).position(|byte| *byte == b'\n')?;
+    let until = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    Some((until, EXPIRES.len() + digits + 1))
+}
+
+fn store_failure(error: StoreError) -> HostError {
+    match error {
+        StoreError::NoSuchStore => HostError::Denied("no store has this label".to_owned()),
+        StoreError::AccessDenied => HostError::Denied("the component may not open this store".to_owned()),
+        error => HostError::Other(format!("{error:?}")),
+    }
+}
+
+/// What the platform's codes mean.
+fn failure(error: &ErrorCode) -> HostError {
+    let words = error.to_string();
+    match error {
+        ErrorCode::DnsTimeout
+        | ErrorCode::DnsError(_)
+        | ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpUnroutable
+        | ErrorCode::ConnectionRefused
+        | ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionLimitReached
+        | ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_) => HostError::Unreachable(words),
+        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => HostError::Disconnected(words),
+        ErrorCode::ConnectionReadTimeout | ErrorCode::ConnectionWriteTimeout | ErrorCode::HttpResponseTimeout => {
+            HostError::Timeout
+        }
+        ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestDenied => HostError::Denied(words),
+        ErrorCode::HttpProtocolError
+        | ErrorCode::HttpResponseHeaderSectionSize(_)
+        | ErrorCode::HttpResponseHeaderSize(_)
+        | ErrorCode::HttpResponseBodySize(_)
+        | ErrorCode::HttpResponseTrailerSectionSize(_)
+        | ErrorCode::HttpResponseTrailerSize(_)
+        | ErrorCode::HttpResponseTransferCoding(_)
+        | ErrorCode::HttpResponseContentCoding(_)
+        | ErrorCode::HttpUpgradeFailed => HostError::Protocol(words),
+        _ => HostError::Other(words),
+    }
+}
