@@ -11,8 +11,9 @@ mod wire;
 use crate::config::document::{Binding, Sections};
 use crate::config::json;
 use crate::config::{Platform, document};
-use crate::host::{Capabilities, SharedHost, Task, Timestamp};
+use crate::host::{Capabilities, SharedHost, Task};
 use crate::instance::Instance;
+use crate::interest::Interest;
 use host::WorkersHost;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ thread_local! {
     static INSTANCE: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
     static HOST: Rc<WorkersHost> = Rc::default();
     static TASKS: RefCell<Tasks> = RefCell::default();
+    /// What the entry knows of the fields that the gateway has to see.
+    static TOLD: RefCell<Option<Rc<Interest>>> = const { RefCell::new(None) };
     static BEGUN: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -71,10 +74,13 @@ pub fn load(env: Env) {
 
 /// Begins a request. Gives back the first step.
 #[wasm_bindgen]
-pub fn begin(request: String) -> String {
+pub fn begin(now: f64, has_body: bool, headers_size: u32, request: String) -> String {
     let host = HOST.with(Rc::clone);
     let Some(instance) = INSTANCE.with(|slot| slot.borrow().clone()) else { return wire::unavailable() };
-    let Some((now, incoming, fields)) = wire::incoming(request) else { return wire::unavailable() };
+    let Some((incoming, fields)) = wire::incoming(request, has_body, headers_size as usize) else {
+        return wire::unavailable();
+    };
+    host.set_time(now);
     sweep(now);
     let shared: SharedHost = host.clone();
     let future = Box::pin(async move { Step::Answer(instance.handle(shared, incoming).await) });
@@ -83,15 +89,16 @@ pub fn begin(request: String) -> String {
         tasks.last = tasks.last.wrapping_add(1);
         tasks.last
     });
-    advance(&host, id, Waiting { future, received: Received::new(fields), gives_up: 0.0 }, Some(now), None)
+    advance(&host, id, Waiting { future, received: Received::new(fields), gives_up: 0.0 }, None)
 }
 
 /// Goes on with what waited. Gives back the next step.
 #[wasm_bindgen]
-pub fn resume(id: u32, reply: String) -> String {
+pub fn resume(id: u32, now: f64, reply: String) -> String {
     let host = HOST.with(Rc::clone);
+    host.set_time(now);
     let Some(waiting) = TASKS.with(|tasks| tasks.borrow_mut().waiting.remove(&id)) else { return wire::unavailable() };
-    advance(&host, id, waiting, None, Some(reply))
+    advance(&host, id, waiting, Some(reply))
 }
 
 /// The body of an answer that is no text. Asked for at most once, right after the step that says so.
@@ -101,8 +108,8 @@ pub fn body() -> Vec<u8> {
 }
 
 /// Polls a task once: either it answers, or it says what it waits for.
-fn advance(host: &Rc<WorkersHost>, id: u32, mut waiting: Waiting, now: Option<f64>, reply: Option<String>) -> String {
-    host.enter(std::mem::take(&mut waiting.received), now, reply);
+fn advance(host: &Rc<WorkersHost>, id: u32, mut waiting: Waiting, reply: Option<String>) -> String {
+    host.enter(std::mem::take(&mut waiting.received), reply);
     let polled = waiting.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     let (received, wanted, later) = host.leave();
     let step = match (polled, wanted) {
@@ -116,7 +123,19 @@ fn advance(host: &Rc<WorkersHost>, id: u32, mut waiting: Waiting, now: Option<f6
         }
         (Poll::Pending, None) => wire::unavailable(),
     };
+    let step = match news() {
+        Some(news) => news + &step,
+        None => step,
+    };
     later.into_iter().fold(step, |step, task| format!("{}{step}", spawn(host, task)))
+}
+
+/// What the entry has to be told of header fields: something only after a configuration was loaded.
+fn news() -> Option<String> {
+    let interest = INSTANCE.with(|slot| slot.borrow().as_ref()?.interest())?;
+    let known = TOLD.with(|told| told.replace(Some(Rc::clone(&interest))));
+    let changed = known.is_none_or(|known| !Rc::ptr_eq(&known, &interest));
+    changed.then(|| wire::interest(&interest))
 }
 
 /// Begins what goes on after a response. Gives back its first step, for the entry to go on with.
@@ -130,7 +149,7 @@ fn spawn(host: &Rc<WorkersHost>, task: Task<'static, ()>) -> String {
         tasks.last = tasks.last.wrapping_add(1);
         tasks.last
     });
-    let step = advance(host, id, Waiting { future, received: Received::default(), gives_up: 0.0 }, None, None);
+    let step = advance(host, id, Waiting { future, received: Received::default(), gives_up: 0.0 }, None);
     wire::later(&step)
 }
 
@@ -141,16 +160,10 @@ fn sweep(now: f64) {
     if count.is_multiple_of(64) {
         let forgotten: Vec<Waiting> = TASKS.with(|tasks| {
             let mut tasks = tasks.borrow_mut();
-            let dead: Vec<u32> = tasks.waiting.iter().filter(|(_, task)| task.gives_up < now).map(|(id, _)| *id).collect();
+            let dead: Vec<u32> =
+                tasks.waiting.iter().filter(|(_, task)| task.gives_up < now).map(|(id, _)| *id).collect();
             dead.into_iter().filter_map(|id| tasks.waiting.remove(&id)).collect()
         });
         drop(forgotten);
-    }
-}
-
-impl Timestamp {
-    /// A time as JavaScript writes it.
-    fn parse(text: &str) -> Option<f64> {
-        text.parse().ok()
     }
 }

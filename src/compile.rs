@@ -69,7 +69,7 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     let entries = route::compile(sections, &scope, &mut gateway, &mut diagnostics);
     if sections.routes.is_empty() && readable {
         let message = "there is no route";
-        let help = "add one: [route.hello] with `match = { path = \"/\" }` and `respond = { body = \"hello\" }`";
+        let help = "add one: [route.hello], or the binding ROUTE_HELLO, with a `match` and an action";
         diagnostics.push(Diagnostic::new(Code::NoRoutes, Place::default(), message, "no route").help(help));
     }
     gateway.router = overlap::check(&entries, &mut diagnostics);
@@ -101,7 +101,8 @@ fn source_alone(
 ) {
     let upstreams = sections.upstreams.keys().map(|name| place_of(Kind::Upstream, name));
     let routes = sections.routes.keys().map(|name| place_of(Kind::Route, name));
-    let keys = value.as_object().into_iter().flat_map(|keys| keys.keys()).filter(|key| *key != "source" && *key != "targets");
+    let keys =
+        value.as_object().into_iter().flat_map(|keys| keys.keys()).filter(|key| *key != "source" && *key != "targets");
     for beside in upstreams.chain(routes).chain(keys.map(|key| place.key(key))) {
         let message = "the configuration comes from a key-value store, so this would be ignored";
         let diagnostic = Diagnostic::new(Code::SourceNotAlone, beside.name(), message, "beside `source`")
@@ -203,7 +204,8 @@ fn upstreams(sections: &Sections, diagnostics: &mut Vec<Diagnostic>) -> Vec<Upst
             match base(&section.url) {
                 Ok(base) => upstream.base = base,
                 Err((message, help)) => {
-                    diagnostics.push(Diagnostic::new(Code::BadUrl, place.key("url"), message, "not such a URL").help(help));
+                    diagnostics
+                        .push(Diagnostic::new(Code::BadUrl, place.key("url"), message, "not such a URL").help(help));
                 }
             }
         }
@@ -212,11 +214,29 @@ fn upstreams(sections: &Sections, diagnostics: &mut Vec<Diagnostic>) -> Vec<Upst
     upstreams
 }
 
+/// Parses an absolute URL. A host that is not in its ASCII form is refused before the parser sees it, since there are no
+/// tables for one (`idna_adapter` in Cargo.toml).
+pub fn address(text: &str) -> Result<url::Url, url::ParseError> {
+    let after_scheme = text.split_once(':').map_or("", |(_, rest)| rest).trim_start_matches(['/', '\\']);
+    let authority = after_scheme.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    // The parser takes tabs and newlines away, wherever they are.
+    if !authority.is_ascii() || authority.contains('%') || text.contains(char::is_control) {
+        return Err(url::ParseError::IdnaError);
+    }
+    url::Url::parse(text)
+}
+
 /// Scheme, authority and path of an upstream's address, without a slash at its end.
 fn base(text: &str) -> Result<String, (String, &'static str)> {
     let fail = |why: &str, help| Err((format!("`{text}` {why}"), help));
-    let url = match url::Url::parse(text) {
+    let url = match address(text) {
         Ok(url) => url,
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            return fail("has no scheme", "write \"https://orders.example.com\"");
+        }
+        Err(url::ParseError::IdnaError) => {
+            return fail("has a name that is not in its ASCII form", "write it as `xn--..`");
+        }
         Err(error) => return Err((format!("`{text}` is no URL: {error}"), "write \"https://orders.example.com\"")),
     };
     match url.scheme() {
@@ -224,7 +244,10 @@ fn base(text: &str) -> Result<String, (String, &'static str)> {
         _ => return fail("is neither http nor https", "write \"https://orders.example.com\""),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return fail("has a user or a password in it", "set an Authorization field from a secret: `request_headers.set`");
+        return fail(
+            "has a user or a password in it",
+            "set an Authorization field from a secret: `request_headers.set`",
+        );
     }
     if url.query().is_some() || url.fragment().is_some() {
         return fail("has a query or a fragment", "set query parameters in the route: `rewrite.query.set`");
@@ -239,7 +262,13 @@ fn within(given: Option<Duration>, range: RangeInclusive<Std>, place: &Place, di
     }
 }
 
-fn size(given: Option<Size>, default: u64, range: RangeInclusive<u64>, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> u64 {
+fn size(
+    given: Option<Size>,
+    default: u64,
+    range: RangeInclusive<u64>,
+    place: &Place,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> u64 {
     if let Some(given) = given.filter(|given| !range.contains(&given.0)) {
         let help = format!("{} to {}", Size(*range.start()), Size(*range.end()));
         diagnostics.push(out_of_range(&given.to_string(), place, help));
@@ -263,5 +292,6 @@ fn unknown_upstream(name: &str, known: &[&str], place: Place) -> Diagnostic {
         [] => format!("there is none: add [upstream.{name}] with its `url`"),
         known => format!("upstreams are `{}`", known.join("`, `")),
     });
-    Diagnostic::new(Code::UnknownUpstream, place, format!("no upstream is named `{name}`"), "no such upstream").help(help)
+    Diagnostic::new(Code::UnknownUpstream, place, format!("no upstream is named `{name}`"), "no such upstream")
+        .help(help)
 }

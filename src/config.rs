@@ -41,8 +41,8 @@ pub struct Gateway {
     /// The platforms this configuration is for: both when not given. What one of them cannot do is refused when the
     /// configuration is checked.
     pub targets: Option<Vec<Platform>>,
-    /// Where the rest of the configuration is, if it is too large for bindings. No other section and no other key may
-    /// then stand beside it.
+    /// Where the configuration is kept, if it is too large for bindings. The bindings then hold this key and `targets`
+    /// alone; the rest of the document goes into the store (`edgate json`).
     pub source: Option<Source>,
     /// How long a request may take until its answer begins, all attempts together. 30 s when not given; 1 ms to 10 m.
     pub deadline: Option<Duration>,

@@ -31,6 +31,8 @@ pub struct Exchange {
     pub query: Option<String>,
     /// The client's header fields; once a route is found, as the upstream will see them.
     pub headers: HeaderMap,
+    /// The size of the whole header section as received, in bytes.
+    pub headers_size: usize,
     pub body: Body,
     /// Who sent the request to the gateway.
     pub peer: Option<IpAddr>,

@@ -129,7 +129,7 @@ impl Gateway {
         if ex.path.len() + query_length > self.max_url {
             return Err(Reject::UrlTooLong);
         }
-        if headers::section_size(&ex.headers) > self.max_headers {
+        if ex.headers_size > self.max_headers {
             return Err(Reject::HeadersTooLarge);
         }
         // TRACE would show what edgate adds, CONNECT is for tunnels, and neither platform sends them on.
@@ -196,7 +196,7 @@ impl Gateway {
 
     /// The request as it was received, with its identifier and its client.
     fn open(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
-        let Incoming { method, scheme, authority, path, query, headers, body, peer, version } = incoming;
+        let Incoming { method, scheme, authority, path, query, headers, headers_size, body, peer, version } = incoming;
         let client = forwarded::client(peer, scheme, &authority, &headers, &self.trusted_proxies);
         let kept = match self.keep_request_id {
             KeepRequestId::Always => kept_id(&headers),
@@ -220,6 +220,7 @@ impl Gateway {
                 json: accepts_json(&headers),
             },
             headers,
+            headers_size,
             body,
             peer,
             client,
@@ -307,5 +308,6 @@ fn kept_id(headers: &HeaderMap) -> Option<String> {
 fn new_id(host: &SharedHost) -> String {
     let mut bytes = [0; 16];
     host.random(&mut bytes);
-    format!("{:032x}", u128::from_be_bytes(bytes))
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Fields of one connection, never passed on (RFC 9110, section 7.6.1). `Trailer` is not one of them: it describes
 /// the content.
-const HOP_BY_HOP: [HeaderName; 9] = [
+pub const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -27,7 +27,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 pub fn is_reserved(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(name)
         || [header::HOST, header::CONTENT_LENGTH, header::VIA, header::EXPECT, header::TRAILER].contains(name)
-        || ["cdn-loop", "http2-settings", "x-request-id"].contains(&name.as_str())
+        || ["cdn-loop", "x-request-id"].contains(&name.as_str())
         || name.as_str().starts_with("spin-")
 }
 
@@ -54,7 +54,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
+    // Most sections have none of them, and names compare faster than they hash.
+    while let Some(name) = headers.keys().find(|name| HOP_BY_HOP.contains(name)).cloned() {
         headers.remove(name);
     }
 }

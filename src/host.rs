@@ -77,7 +77,11 @@ pub struct Incoming {
     pub path: String,
     /// What follows the `?`, as received.
     pub query: Option<String>,
+    /// The header section, or what the gateway says it reads of it ([`crate::interest::Interest`]): a host may keep the
+    /// rest, and pass it on unseen.
     pub headers: HeaderMap,
+    /// The size of the whole header section: names and values, and 4 bytes for each field.
+    pub headers_size: usize,
     pub body: Body,
     /// Who sent it, as the platform knows it: never what a header field says.
     pub peer: Option<IpAddr>,
@@ -91,12 +95,23 @@ pub struct Outgoing {
     pub method: Method,
     /// An absolute URL.
     pub url: String,
+    /// The header section. Where it is made of the client's, a host that kept a part of that adds it.
     pub headers: HeaderMap,
+    pub made_of: MadeOf,
     pub body: Body,
     /// How long the answer may take to begin.
     pub timeout: Duration,
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
+}
+
+/// What a header section began as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeOf {
+    /// The client's.
+    Client,
+    /// Nothing.
+    Nothing,
 }
 
 /// Why the host could not do it. For the operator's log only: never shown to a client.

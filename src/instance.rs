@@ -13,6 +13,7 @@ use crate::config::document::{Sections, json_mistake};
 use crate::config::json;
 use crate::gateway::Gateway;
 use crate::host::{Capabilities, Incoming, SharedHost, Timestamp};
+use crate::interest::Interest;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use std::cell::{Cell, RefCell};
@@ -25,6 +26,9 @@ pub struct Instance {
     /// Mistakes in the bindings that were found before the sections could be told apart.
     mistakes: Vec<Diagnostic>,
     serving: RefCell<Option<Rc<Gateway>>>,
+    /// What gateways of this instance have to see: it only grows, so that a message that began under one gateway can
+    /// end under the next.
+    interest: RefCell<Option<Rc<Interest>>>,
     /// Where the configuration is, if it is in a store, and which version of it was looked at last.
     stored: RefCell<Option<Stored>>,
     /// When the store was last asked, or began to be.
@@ -47,6 +51,7 @@ impl Instance {
             sections,
             mistakes,
             serving: RefCell::new(None),
+            interest: RefCell::new(None),
             stored: RefCell::new(None),
             asked: Cell::new(Timestamp::default()),
         })
@@ -168,7 +173,18 @@ impl Instance {
         }));
     }
 
+    /// The header fields that the gateway has to see. `None` before there is one: then it is all of them.
+    pub fn interest(&self) -> Option<Rc<Interest>> {
+        self.interest.borrow().clone()
+    }
+
     fn serve(&self, gateway: Gateway) -> Rc<Gateway> {
+        let mut interest = Interest::of(&gateway);
+        if let Some(known) = &*self.interest.borrow() {
+            interest.request.extend(known.request.iter().cloned());
+            interest.response.extend(known.response.iter().cloned());
+        }
+        *self.interest.borrow_mut() = Some(Rc::new(interest));
         let gateway = Rc::new(gateway);
         *self.serving.borrow_mut() = Some(Rc::clone(&gateway));
         gateway
@@ -184,7 +200,12 @@ impl Instance {
                     Some(value) => value.set_sensitive(true),
                     None => {
                         let message = format!("there is no secret `{name}`, or no header field can hold it");
-                        loaded.diagnostics.push(Diagnostic::new(Code::MissingSecret, Place::default(), message, "no such secret"));
+                        loaded.diagnostics.push(Diagnostic::new(
+                            Code::MissingSecret,
+                            Place::default(),
+                            message,
+                            "no such secret",
+                        ));
                     }
                 }
             }

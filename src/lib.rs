@@ -33,6 +33,7 @@ pub mod reject;
 pub mod body;
 pub mod headers;
 pub mod host;
+pub mod interest;
 pub mod path;
 pub mod template;
 
@@ -59,3 +60,7 @@ pub mod cloudflare;
 pub mod memory;
 #[cfg(target_os = "wasi")]
 pub mod spin;
+
+// The command line.
+#[cfg(not(target_family = "wasm"))]
+pub mod cli;

@@ -112,8 +112,7 @@ pub fn collect(body: Body) -> Result<Bytes, Bytes> {
 /// Whether more would come out of a body than may.
 fn is_over_limit(body: &Body) -> bool {
     let Body::Host(HostBody { handle, limit: Some(limit), .. }) = body else { return false };
-    let length: usize =
-        handle.downcast_ref::<Stream>().map_or(0, |stream| stream.chunks.iter().map(Bytes::len).sum());
+    let length: usize = handle.downcast_ref::<Stream>().map_or(0, |stream| stream.chunks.iter().map(Bytes::len).sum());
     length as u64 > *limit
 }
 

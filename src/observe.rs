@@ -5,7 +5,7 @@ use crate::body::Body;
 use crate::config::{LogAccess, LogQuery};
 use crate::exchange::{Attempt, Exchange};
 use crate::host::Timestamp;
-use http::{HeaderName, Response};
+use http::{HeaderName, Method, Response};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::time::{Duration, SystemTime};
 
@@ -65,7 +65,9 @@ impl Serialize for Record<'_> {
         if let Some(bytes) = ex.notes.request_bytes {
             map.serialize_entry("request_bytes", &bytes)?;
         }
-        if let Some(bytes) = response.body().length() {
+        // RFC 9110, section 9.3.2: the length that an answer to HEAD declares is not sent.
+        let sent = if ex.method == Method::HEAD { Some(0) } else { response.body().length() };
+        if let Some(bytes) = sent {
             map.serialize_entry("response_bytes", &bytes)?;
         }
         if let Some(code) = ex.notes.reject {

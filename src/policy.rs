@@ -6,6 +6,7 @@ pub mod transform;
 
 use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::interest::Interest;
 use crate::reject::Reject;
 use http::{HeaderValue, Response};
 use limit_body::LimitBody;
@@ -40,6 +41,15 @@ impl Policy {
         match self {
             Policy::LimitBody(_) => Box::new(std::iter::empty()),
             Policy::Transform(policy) => Box::new(policy.secrets()),
+        }
+    }
+
+    /// Adds the header fields that it reads or writes.
+    pub fn interest(&self, interest: &mut Interest) {
+        match self {
+            // `Content-Length` is everybody's.
+            Policy::LimitBody(_) => {}
+            Policy::Transform(policy) => policy.interest(interest),
         }
     }
 

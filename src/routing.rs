@@ -154,13 +154,22 @@ impl Router {
     pub fn entries(&self) -> Vec<&Entry> {
         let wildcards = self.wildcards.iter().map(|(_, table)| table);
         let tables = self.exact.values().chain(wildcards).chain([&self.any]);
-        let mut entries: Vec<&Entry> = tables.flat_map(|table| &table.shapes).flat_map(|shape| &shape.entries).collect();
+        let mut entries: Vec<&Entry> =
+            tables.flat_map(|table| &table.shapes).flat_map(|shape| &shape.entries).collect();
         // A route that names methods comes before one that takes any.
         entries.sort_by_key(|entry| {
             let any = entry.conditions.methods.is_empty();
             (entry.host.rank(), Pattern::clone(&entry.pattern), any, std::cmp::Reverse(entry.conditions.weight()))
         });
         entries
+    }
+
+    /// The header fields that conditions look at.
+    pub fn fields(&self) -> impl Iterator<Item = &http::HeaderName> {
+        let wildcards = self.wildcards.iter().map(|(_, table)| table);
+        let tables = self.exact.values().chain(wildcards).chain([&self.any]);
+        let entries = tables.flat_map(|table| &table.shapes).flat_map(|shape| &shape.entries);
+        entries.flat_map(|entry| entry.conditions.headers.iter().map(|(name, _)| name))
     }
 
     /// The methods that routes take at a host and path, whatever their other conditions.

@@ -67,7 +67,12 @@ const FIXED: [(&str, Source); 6] = [
 
 impl Template {
     /// Compiles a template for a route whose patterns all bind `parameters`.
-    pub fn compile(text: &str, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Template> {
+    pub fn compile(
+        text: &str,
+        place: &Place,
+        parameters: &Parameters<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Template> {
         let pieces = match parse(text) {
             Ok(pieces) => pieces,
             Err(malformed) => {
@@ -123,6 +128,8 @@ pub struct Parameters<'a> {
     pub all: Vec<&'a str>,
     /// Those that some pattern binds.
     pub some: Vec<&'a str>,
+    /// Whether a pattern could not be read: what it binds is not known, and reported as its own mistake.
+    pub unsure: bool,
 }
 
 type Unknown = (Code, String, String);
@@ -132,7 +139,9 @@ fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
         return Ok(source.clone());
     }
     match name.split_once('.') {
-        Some(("path", parameter)) if parameters.all.contains(&parameter) => Ok(Source::Path(parameter.to_owned())),
+        Some(("path", parameter)) if parameters.unsure || parameters.all.contains(&parameter) => {
+            Ok(Source::Path(parameter.to_owned()))
+        }
         Some(("path", parameter)) => Err(unbound(parameter, parameters)),
         Some(("query", parameter)) if !parameter.is_empty() => Ok(Source::Query(parameter.to_owned())),
         Some(("header", field)) => field.parse().map(Source::Header).map_err(|_| {
@@ -149,10 +158,11 @@ fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
         return (Code::UnboundPlaceholder, message, "give each pattern the parameter, or make two routes".to_owned());
     }
     let message = format!("no pattern of this route has a parameter `{parameter}`");
-    let help = did_you_mean(parameter, parameters.all.iter().copied()).unwrap_or_else(|| match parameters.all.as_slice() {
-        [] => "its patterns have no parameters".to_owned(),
-        known => format!("its parameters are `{}`", known.join("`, `")),
-    });
+    let help =
+        did_you_mean(parameter, parameters.all.iter().copied()).unwrap_or_else(|| match parameters.all.as_slice() {
+            [] => "its patterns have no parameters".to_owned(),
+            known => format!("its parameters are `{}`", known.join("`, `")),
+        });
     (Code::UnboundPlaceholder, message, help)
 }
 
@@ -196,7 +206,9 @@ impl Source {
             Source::Method => Some(Cow::Borrowed(ex.method.as_str())),
             Source::Scheme => Some(Cow::Borrowed(&ex.client.scheme)),
             Source::Id => Some(Cow::Borrowed(&ex.id)),
-            Source::ClientAddress => Some(ex.client.address.map(|address| address.to_string()).unwrap_or_default().into()),
+            Source::ClientAddress => {
+                Some(ex.client.address.map(|address| address.to_string()).unwrap_or_default().into())
+            }
         }
     }
 }

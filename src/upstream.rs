@@ -2,9 +2,9 @@
 //! calls one.
 
 use crate::body::Body;
-use crate::exchange::{Attempt, Exchange};
-use crate::host::{HostError, Outgoing, SharedHost};
 use crate::config::EncodedSlashes;
+use crate::exchange::{Attempt, Exchange};
+use crate::host::{HostError, MadeOf, Outgoing, SharedHost};
 use crate::path::normalize;
 use crate::reject::Reject;
 use crate::routing::condition::parameters;
@@ -51,8 +51,19 @@ pub struct QueryRewrite {
 }
 
 /// What no request takes along into a new WebSocket: the handshake is the platform's (RFC 6455, section 4.1).
-const HANDSHAKE: [HeaderName; 3] =
+pub const HANDSHAKE: [HeaderName; 3] =
     [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_EXTENSIONS];
+
+impl Proxy {
+    /// Every template that is filled in for a request.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let path = match &self.path {
+            PathRewrite::Template(template) => Some(template),
+            PathRewrite::Keep | PathRewrite::Strip(_) => None,
+        };
+        path.into_iter().chain(self.query.set.iter().map(|(_, template)| template))
+    }
+}
 
 impl Upstream {
     /// Sends a request and waits until its answer begins.
@@ -90,6 +101,7 @@ impl Upstream {
             method: ex.method.clone(),
             url,
             headers: fields,
+            made_of: MadeOf::Client,
             body: std::mem::take(&mut ex.body),
             timeout: self.timeout.min(left),
             upgrade,
@@ -160,12 +172,12 @@ impl QueryRewrite {
 fn blame(error: &HostError) -> Reject {
     match error {
         HostError::Timeout => Reject::UpstreamTimeout,
-        HostError::Unreachable(_) => Reject::UpstreamUnreachable,
-        HostError::Disconnected(_) => Reject::UpstreamDisconnected,
-        HostError::Protocol(_) => Reject::UpstreamInvalid,
         HostError::BodyTooLarge => Reject::BodyTooLarge,
         HostError::ClientGone => Reject::ClientGone,
-        HostError::Denied(_) => Reject::UpstreamDenied,
-        HostError::Other(_) => Reject::UpstreamUnreachable,
+        HostError::Unreachable(_)
+        | HostError::Disconnected(_)
+        | HostError::Protocol(_)
+        | HostError::Denied(_)
+        | HostError::Other(_) => Reject::UpstreamFailed,
     }
 }

@@ -8,47 +8,73 @@ initSync({ module: wasm });
 
 let loaded = false;
 
+// The header fields that the gateway has to see, by direction; null for all of them.
+let wanted = { request: null, response: null };
+
 export default {
   async fetch(request, env, ctx) {
     if (!loaded) {
       load(env);
       loaded = true;
     }
-    let text = `${Date.now()}\n${request.method}\n${request.url}\n${request.cf?.httpProtocol ?? ""}\n${request.body ? 1 : 0}`;
-    for (const [name, value] of request.headers) text += `\n${name}\n${value}`;
-    return drive(begin(text), { request, env, ctx, response: null });
+    // An array that is joined once: a string that grows is flattened again and again.
+    const lines = [request.method, request.url, request.cf?.httpProtocol ?? ""];
+    const wants = namesOthers(request.headers) ? null : wanted.request;
+    let size = 0;
+    for (const [name, value] of request.headers) {
+      size += name.length + value.length + 4;
+      if (wants === null || wants.has(name)) lines.push(name, value);
+    }
+    const step = begin(Date.now(), request.body !== null, size, lines.join("\n"));
+    return drive(step, { request, env, ctx, response: null });
   },
 };
+
+// Whether `Connection` names fields, which must all be seen then (RFC 9110, section 7.6.1).
+function namesOthers(headers) {
+  const connection = headers.get("connection");
+  return connection !== null && !/^(?:keep-alive|close|upgrade|te|[\s,])*$/i.test(connection);
+}
 
 // Does one step after another, until the answer.
 async function drive(step, cx) {
   for (;;) {
     let lines = step.split("\n");
-    while (lines[0] === "W") {
+    while (lines[0] === "W" || lines[0] === "I") {
       const end = 2 + Number(lines[1]);
-      cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null }));
-      lines = lines.slice(end);
+      if (lines[0] === "W") {
+        cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null }));
+        lines = lines.slice(end);
+      } else {
+        const next = end + 1 + Number(lines[end]);
+        wanted = { request: new Set(["cf-connecting-ip", ...lines.slice(2, end)]), response: new Set(lines.slice(end + 1, next)) };
+        lines = lines.slice(next);
+      }
     }
     switch (lines[0]) {
       case "A":
         return answer(lines, cx);
       case "F":
-        step = resume(lines[1], await call(lines, cx));
+        step = go(lines, await call(lines, cx));
         break;
       case "G":
-        step = resume(lines[1], await read(cx.env, lines[2], lines[3]));
+        step = go(lines, await read(cx.env, lines[2], lines[3]));
         break;
       case "P":
-        step = resume(lines[1], await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
+        step = go(lines, await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
         break;
       case "S":
         await new Promise((done) => setTimeout(done, Number(lines[2])));
-        step = resume(lines[1], `V\n${Date.now()}\n0`);
+        step = go(lines, "V\n0");
         break;
       default:
         return null;
     }
   }
+}
+
+function go(lines, reply) {
+  return resume(Number(lines[1]), Date.now(), reply);
 }
 
 // F, id, method, URL, body, limit, time-out, upgrade, changes.
@@ -62,12 +88,15 @@ async function call(lines, cx) {
   try {
     response = await within(Number(timeout), fetch(url, { method, headers, body, redirect: "manual" }));
   } catch (error) {
-    return `E\n${Date.now()}\n${over.body ? "body-too-large" : reason(error)}\n${error}`;
+    return `E\n${over.body ? "body-too-large" : reason(error)}\n${error}`;
   }
   cx.response = response;
-  let text = `R\n${Date.now()}\n${response.status}\n${response.body ? 1 : 0}`;
-  for (const [name, value] of response.headers) text += `\n${name}\n${value}`;
-  return text;
+  const reply = ["R", response.status, response.body ? 1 : 0];
+  const wants = namesOthers(response.headers) ? null : wanted.response;
+  for (const [name, value] of response.headers) {
+    if (wants === null || wants.has(name)) reply.push(name, value);
+  }
+  return reply.join("\n");
 }
 
 const LATE = new Error("no answer in time");
@@ -153,7 +182,7 @@ function answer(lines, cx) {
 async function read(env, store, key) {
   try {
     const value = await namespace(env, store).get(key, "text");
-    return value === null ? `V\n${Date.now()}\n0` : `V\n${Date.now()}\n1\n${value}`;
+    return value === null ? "V\n0" : `V\n1\n${value}`;
   } catch (error) {
     return failed(error);
   }
@@ -162,7 +191,7 @@ async function read(env, store, key) {
 async function write(env, store, key, ttl, value) {
   try {
     await namespace(env, store).put(key, value, ttl ? { expirationTtl: Number(ttl) } : undefined);
-    return `V\n${Date.now()}\n0`;
+    return "V\n0";
   } catch (error) {
     return failed(error);
   }
@@ -175,5 +204,5 @@ function namespace(env, store) {
 }
 
 function failed(error) {
-  return `E\n${Date.now()}\n${/no key-value namespace/.test(error) ? "denied" : "other"}\n${error}`;
+  return `E\n${/no key-value namespace/.test(error) ? "denied" : "other"}\n${error}`;
 }

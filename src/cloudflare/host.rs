@@ -52,12 +52,14 @@ impl WorkersHost {
     }
 
     /// Sets up what a task sees while it is polled.
-    pub fn enter(&self, received: Received, now: Option<f64>, reply: Option<String>) {
+    pub fn enter(&self, received: Received, reply: Option<String>) {
         *self.received.borrow_mut() = received;
         *self.reply.borrow_mut() = reply;
-        if let Some(now) = now {
-            self.now.set(now);
-        }
+    }
+
+    /// The clock moves with each message.
+    pub fn set_time(&self, now: f64) {
+        self.now.set(now);
     }
 
     /// Takes back what a task saw, with what it wants now and what goes on after it.
@@ -94,11 +96,7 @@ impl WorkersHost {
     }
 
     fn take(&self, text: String) -> Reply {
-        let Some((now, reply)) = wire::reply(text) else {
-            return Reply::Failed(HostError::Other("a reply that cannot be read".to_owned()));
-        };
-        self.now.set(now);
-        reply
+        wire::reply(text).unwrap_or_else(|| Reply::Failed(HostError::Other("a reply that cannot be read".to_owned())))
     }
 }
 
@@ -124,27 +122,29 @@ impl Host for WorkersHost {
     fn sleep(&self, duration: Duration) -> Task<'_, ()> {
         Box::pin(async move {
             let ms = duration.as_secs_f64() * 1000.0;
-            self.ask(|_| Wanted::new("S", &[&ms], ms)).await;
+            let whole = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            self.ask(|_| Wanted::new("S", &[itoa::Buffer::new().format(whole)], ms)).await;
         })
     }
 
     fn fetch(&self, request: Outgoing) -> Task<'_, Result<Response<Body>, HostError>> {
         Box::pin(async move {
-            let Outgoing { method, url, headers, body, timeout, upgrade } = request;
+            let Outgoing { method, url, headers, made_of, body, timeout, upgrade } = request;
             let (kind, limit) = match &body {
                 Body::Empty => ("none", String::new()),
                 Body::Host(HostBody { handle, limit, .. }) if handle.downcast_ref() == Some(&Handle::Request) => {
-                    ("client", limit.map(|limit| limit.to_string()).unwrap_or_default())
+                    ("client", limit.map(|limit| itoa::Buffer::new().format(limit).to_owned()).unwrap_or_default())
                 }
                 Body::Host(_) | Body::Bytes(_) => {
                     return Err(HostError::Other("a request body that is not the client's".to_owned()));
                 }
             };
-            let ms = timeout.as_millis();
+            let ms = timeout.as_secs().saturating_mul(1000).saturating_add(u64::from(timeout.subsec_millis())).max(1);
             let upgrade = if upgrade { "1" } else { "0" };
-            let lines: [&dyn std::fmt::Display; 6] = [&method, &url, &kind, &limit, &ms, &upgrade];
-            let longest = timeout.as_secs_f64() * 1000.0;
-            match self.ask(|received| Wanted::new("F", &lines, longest).changes(received, &headers)).await {
+            let mut digits = itoa::Buffer::new();
+            let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade];
+            let longest = ms as f64;
+            match self.ask(|received| Wanted::new("F", &lines, longest).changes(received, &headers, made_of)).await {
                 Reply::Response(response, fields) => {
                     self.received.borrow_mut().response = fields;
                     Ok(response)
@@ -157,7 +157,7 @@ impl Host for WorkersHost {
 
     fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>> {
         Box::pin(async move {
-            match self.ask(|_| Wanted::new("G", &[&store, &key], STORE_MS)).await {
+            match self.ask(|_| Wanted::new("G", &[store, key], STORE_MS)).await {
                 Reply::Value(value) => Ok(value.map(Bytes::from)),
                 Reply::Failed(error) => Err(error),
                 Reply::Response(..) => Err(HostError::Other("a response where a value was asked for".to_owned())),
@@ -175,7 +175,7 @@ impl Host for WorkersHost {
         Box::pin(async move {
             let seconds = ttl.map(|ttl| ttl.as_secs().max(60).to_string()).unwrap_or_default();
             let value = String::from_utf8_lossy(&value);
-            match self.ask(|_| Wanted::new("P", &[&store, &key, &seconds, &value], STORE_MS)).await {
+            match self.ask(|_| Wanted::new("P", &[store, key, &seconds, &value], STORE_MS)).await {
                 Reply::Failed(error) => Err(error),
                 Reply::Value(_) | Reply::Response(..) => Ok(()),
             }

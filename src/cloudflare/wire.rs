@@ -1,27 +1,32 @@
-//! The strings between `entry.js` and the core: lines, one fact on each. Header sections go in whole, and come out as
-//! changes to what came in.
+//! The strings between `entry.js` and the core: lines, one fact on each. Of header sections, the fields that the
+//! gateway has to see go in, and changes to what came in come out.
+//!
+//! This runs twice for every request, with cold caches: it is written so that little code is touched, without
+//! `core::fmt`.
 //!
 //! | direction | lines |
 //! |---|---|
-//! | in, a request | now, method, URL, protocol version, `1` if there is a body, then name and value of each field |
-//! | in, a response | `R`, now, status, `1` if there is a body, then name and value of each field |
-//! | in, a value | `V`, now, then `1` and the value, or `0` |
-//! | in, a failure | `E`, now, kind, message |
+//! | in, a request | method, URL, protocol version, fields |
+//! | in, a response | `R`, status, `1` if there is a body, fields |
+//! | in, a value | `V`, then `1` and the value, or `0` |
+//! | in, a failure | `E`, kind, message |
 //! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, `1` to upgrade, the changes |
 //! | out, a store | `G`, id, store, key; `P`, id, store, key, seconds to live, value |
 //! | out, a wait | `S`, id, ms |
 //! | out, an answer | `A`, status, kind of body, the changes, then the body where it is text |
 //! | out, nothing more | `D` |
 //! | before any of them | `W`, number of lines that follow for a step of its own, which goes on after the answer |
+//! | before any of them | `I`, number of names, the fields of requests, number of names, the fields of responses |
 //!
-//! Changes are: `1` to begin with what came in or `0` with nothing, the number of names to remove, those names, the
-//! number of fields to add, and their names and values.
+//! Fields are names and values in turn: those of the last `I`, or all before there was one. Changes are: `1` to begin
+//! with what came in or `0` with nothing, the number of names to remove, those names, the number of fields to add, and
+//! their names and values.
 
 use crate::body::Body;
-use crate::host::{HostError, Incoming, Timestamp};
 use crate::headers::content_length;
+use crate::host::{HostError, Incoming, MadeOf};
+use crate::interest::Interest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use std::fmt::Write;
 
 /// A task is at its end.
 pub const DONE: &str = "D";
@@ -73,9 +78,10 @@ impl Fields {
         while position < text.len() {
             let name = line(&text, &mut position);
             let value = line(&text, &mut position);
-            let (Ok(field), Ok(content)) =
-                (HeaderName::from_bytes(&text.as_bytes()[name.clone()]), HeaderValue::from_bytes(&text.as_bytes()[value.clone()]))
-            else {
+            let (Ok(field), Ok(content)) = (
+                HeaderName::from_bytes(&text.as_bytes()[name.clone()]),
+                HeaderValue::from_bytes(&text.as_bytes()[value.clone()]),
+            ) else {
                 continue;
             };
             map.append(field, content);
@@ -103,7 +109,11 @@ impl Fields {
     }
 
     /// Appends the changes that make `map` of this section.
-    fn changes(&self, map: &HeaderMap, text: &mut String) {
+    fn changes(&self, map: &HeaderMap, made_of: MadeOf, text: &mut String) {
+        if made_of == MadeOf::Nothing {
+            push(text, "0\n0");
+            return add(map.iter(), map.len(), text);
+        }
         let mut removed = Vec::new();
         let mut kept: Vec<&str> = Vec::with_capacity(self.at.len());
         for (name, _) in self.iter() {
@@ -112,19 +122,22 @@ impl Fields {
             }
             if self.same(name, map) { kept.push(name) } else { removed.push(name) }
         }
-        let base = !kept.is_empty();
-        let added = || map.iter().filter(|(name, _)| !kept.contains(&name.as_str()));
-        push(text, if base { "1" } else { "0" });
-        let removed = if base { removed } else { Vec::new() };
-        push(text, removed.len());
+        push(text, "1");
+        push_number(text, removed.len() as u64);
         for name in removed {
             push(text, name);
         }
-        push(text, added().count());
-        for (name, value) in added() {
-            push(text, name.as_str());
-            push(text, String::from_utf8_lossy(value.as_bytes()));
-        }
+        let changed = || map.iter().filter(|(name, _)| !kept.contains(&name.as_str()));
+        add(changed(), changed().count(), text);
+    }
+}
+
+/// Appends fields to add, their number first.
+fn add<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>, count: usize, text: &mut String) {
+    push_number(text, count as u64);
+    for (name, value) in fields {
+        push(text, name.as_str());
+        push(text, &String::from_utf8_lossy(value.as_bytes()));
     }
 }
 
@@ -137,47 +150,44 @@ fn line(text: &str, position: &mut usize) -> std::ops::Range<usize> {
     start..end
 }
 
-fn push(text: &mut String, line: impl std::fmt::Display) {
-    // Writing to a string does not fail.
-    let _ = write!(text, "\n{line}");
+fn push(text: &mut String, line: &str) {
+    text.push('\n');
+    text.push_str(line);
 }
 
-/// A request, the time, and the header section as it came in.
-pub fn incoming(text: String) -> Option<(f64, Incoming, Fields)> {
+fn push_number(text: &mut String, number: u64) {
+    push(text, itoa::Buffer::new().format(number));
+}
+
+/// A request, and the fields as they came in.
+pub fn incoming(text: String, has_body: bool, headers_size: usize) -> Option<(Incoming, Fields)> {
     let mut position = 0;
-    let lines: [std::ops::Range<usize>; 5] = std::array::from_fn(|_| line(&text, &mut position));
-    let [now, method, url, version, has_body] = lines.map(|range| text[range].to_owned());
-    let now = Timestamp::parse(&now)?;
-    let (scheme, rest) = url.split_once("://")?;
-    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (method, url, version) = (line(&text, &mut position), line(&text, &mut position), line(&text, &mut position));
+    let method = Method::from_bytes(&text.as_bytes()[method]).ok()?;
+    let (scheme, rest) = text[url].split_once("://")?;
+    let scheme = if scheme == "https" { "https" } else { "http" };
+    // `OPTIONS *` comes as `http://host*`.
+    let (authority, target) = rest.split_at(rest.find(['/', '?', '*']).unwrap_or(rest.len()));
     let (path, query) = match target.split_once('?') {
-        Some((path, query)) => (path, Some(query.to_owned())),
-        None => (target, None),
+        Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+        None => (target.to_owned(), None),
+    };
+    let authority = authority.to_owned();
+    let version = match &text[version] {
+        "HTTP/1.0" => "1.0",
+        "HTTP/2" => "2",
+        "HTTP/3" => "3",
+        _ => "1.1",
     };
     let (fields, headers) = Fields::read(text, position);
-    let body = match has_body == "1" {
+    let body = match has_body {
         true => Body::host(Handle::Request, content_length(&headers).ok().flatten()),
         false => Body::Empty,
     };
     // Cloudflare writes this field itself, over whatever the client sent.
     let peer = headers.get("cf-connecting-ip").and_then(|value| value.to_str().ok()?.parse().ok());
-    let incoming = Incoming {
-        method: method.parse::<Method>().ok()?,
-        scheme: if scheme == "https" { "https" } else { "http" },
-        authority: authority.to_owned(),
-        path: path.to_owned(),
-        query,
-        headers,
-        body,
-        peer,
-        version: match version.as_str() {
-            "HTTP/1.0" => "1.0",
-            "HTTP/2" => "2",
-            "HTTP/3" => "3",
-            _ => "1.1",
-        },
-    };
-    Some((now, incoming, fields))
+    let incoming = Incoming { method, scheme, authority, path, query, headers, headers_size, body, peer, version };
+    Some((incoming, fields))
 }
 
 /// What the platform said to a task that waited.
@@ -187,12 +197,10 @@ pub enum Reply {
     Failed(HostError),
 }
 
-/// A reply, and the time.
-pub fn reply(text: String) -> Option<(f64, Reply)> {
+/// Reads a reply.
+pub fn reply(text: String) -> Option<Reply> {
     let mut position = 0;
     let kind = line(&text, &mut position);
-    let now = line(&text, &mut position);
-    let now = Timestamp::parse(&text[now])?;
     let reply = match &text[kind] {
         "R" => {
             let status = line(&text, &mut position);
@@ -200,11 +208,8 @@ pub fn reply(text: String) -> Option<(f64, Reply)> {
             let has_body = line(&text, &mut position);
             let has_body = &text[has_body] == "1";
             let (fields, headers) = Fields::read(text, position);
-            let body = match has_body {
-                true => Body::host(Handle::Response, content_length(&headers).ok().flatten()),
-                false => Body::Empty,
-            };
-            let mut response = Response::new(body);
+            let length = if has_body { content_length(&headers).ok().flatten() } else { Some(0) };
+            let mut response = Response::new(Body::host(Handle::Response, length));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             Reply::Response(response, fields)
@@ -218,7 +223,7 @@ pub fn reply(text: String) -> Option<(f64, Reply)> {
             Reply::Failed(failure(&text[kind], text[position..].to_owned()))
         }
     };
-    Some((now, reply))
+    Some(reply)
 }
 
 /// What `entry.js` calls the ways to fail.
@@ -240,34 +245,28 @@ pub fn answer(response: Response<Body>, received: &Received) -> (String, Option<
     let (parts, body) = response.into_parts();
     let mut text = String::with_capacity(256);
     text.push('A');
-    push(&mut text, parts.status.as_u16());
-    let passed = matches!(&body, Body::Host(host) if host.handle.downcast_ref() == Some(&Handle::Response));
+    push(&mut text, parts.status.as_str());
     let mut binary = None;
     let mut content = None;
-    let kind = match body {
-        Body::Host(_) if parts.status == StatusCode::SWITCHING_PROTOCOLS => "upgrade",
-        Body::Host(_) => "stream",
-        Body::Empty if parts.status == StatusCode::SWITCHING_PROTOCOLS => "upgrade",
-        Body::Empty => "none",
+    let (kind, made_of) = match body {
+        Body::Host(_) if parts.status == StatusCode::SWITCHING_PROTOCOLS => ("upgrade", MadeOf::Client),
+        Body::Host(_) => ("stream", MadeOf::Client),
+        Body::Empty => ("none", MadeOf::Nothing),
         Body::Bytes(bytes) => match String::from_utf8(bytes.into()) {
             Ok(body) => {
                 content = Some(body);
-                "text"
+                ("text", MadeOf::Nothing)
             }
             Err(bytes) => {
                 binary = Some(bytes.into_bytes());
-                "binary"
+                ("binary", MadeOf::Nothing)
             }
         },
     };
     push(&mut text, kind);
-    // An answer that is not the upstream's shares nothing with it, not even by chance.
-    let nothing = Fields::default();
-    let upgraded = kind == "upgrade";
-    let base = if passed || upgraded || kind == "none" { &received.response } else { &nothing };
-    base.changes(&parts.headers, &mut text);
+    received.response.changes(&parts.headers, made_of, &mut text);
     if let Some(content) = content {
-        push(&mut text, content);
+        push(&mut text, &content);
     }
     (text, binary)
 }
@@ -281,7 +280,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// A step of a kind, whose identifier is filled in later, with its lines.
-    pub fn new(kind: &str, lines: &[&dyn std::fmt::Display], longest_ms: f64) -> Wanted {
+    pub fn new(kind: &str, lines: &[&str], longest_ms: f64) -> Wanted {
         let mut text = String::with_capacity(256);
         text.push_str(kind);
         for line in lines {
@@ -291,8 +290,8 @@ impl Wanted {
     }
 
     /// Appends the changes that make a header section of what the client sent.
-    pub fn changes(mut self, request: &Fields, headers: &HeaderMap) -> Wanted {
-        request.changes(headers, &mut self.text);
+    pub fn changes(mut self, request: &Fields, headers: &HeaderMap, made_of: MadeOf) -> Wanted {
+        request.changes(headers, made_of, &mut self.text);
         self
     }
 }
@@ -300,12 +299,29 @@ impl Wanted {
 /// A step with the identifier of its task after its kind.
 pub fn with_id(id: u32, step: &str) -> String {
     let (kind, rest) = step.split_at(step.find('\n').unwrap_or(step.len()));
-    format!("{kind}\n{id}{rest}")
+    let mut text = String::with_capacity(step.len() + 12);
+    text.push_str(kind);
+    push_number(&mut text, u64::from(id));
+    text.push_str(rest);
+    text
 }
 
 /// A step that goes on after the answer, in front of another step.
 pub fn later(step: &str) -> String {
     format!("W\n{}\n{step}\n", step.split('\n').count())
+}
+
+/// What the entry has to send of header sections from now on, in front of a step.
+pub fn interest(interest: &Interest) -> String {
+    let mut text = "I".to_owned();
+    for names in [&interest.request, &interest.response] {
+        push_number(&mut text, names.len() as u64);
+        for name in names {
+            push(&mut text, name.as_str());
+        }
+    }
+    text.push('\n');
+    text
 }
 
 /// What cannot happen still gets an answer.

@@ -69,9 +69,11 @@ fn compare(a: &Entry, b: &Entry) -> Option<(Code, String)> {
     }
     let same = one.headers == other.headers && one.query == other.query;
     match same {
-        true if one.methods == other.methods => Some((Code::DuplicateRoute, "match exactly the same requests".to_owned())),
+        true if one.methods == other.methods => {
+            Some((Code::DuplicateRoute, "match exactly the same requests".to_owned()))
+        }
         true if common == other.methods || common == one.methods => {
-            Some((Code::ShadowedRoute, format!("both take {common}, and one of them nothing else")))
+            Some((Code::ShadowedRoute, format!("both take {common}, which is all that one of them takes")))
         }
         true => Some((Code::AmbiguousRoutes, format!("both take {common}, and none is more specific"))),
         false => Some((Code::AmbiguousRoutes, "match some requests both, and none is more specific".to_owned())),
@@ -82,7 +84,7 @@ fn report(code: Code, why: String, earlier: &Placed, later: &Placed) -> Diagnost
     let message = format!("the routes `{}` and `{}` {why}", earlier.name, later.name);
     let help = match code {
         Code::DuplicateRoute => "take one of them away, or give one another path, host, method or condition",
-        Code::ShadowedRoute => "take the methods away from one of them",
+        Code::ShadowedRoute => "take these methods away from one of them, or give one more conditions",
         _ => "give one of them more conditions than the other, or conditions that exclude each other",
     };
     Diagnostic::new(code, later.pattern.clone(), message, "here too")
@@ -91,10 +93,15 @@ fn report(code: Code, why: String, earlier: &Placed, later: &Placed) -> Diagnost
 }
 
 /// A way in for any method, all of whose requests go to routes that name the method.
-fn unreachable(group: &[&Placed], reported: &mut BTreeSet<(crate::routing::RouteId, crate::routing::RouteId)>, diagnostics: &mut Vec<Diagnostic>) {
+fn unreachable(
+    group: &[&Placed],
+    reported: &mut BTreeSet<(crate::routing::RouteId, crate::routing::RouteId)>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for one in group.iter().filter(|one| one.entry.conditions.methods.is_empty()) {
         let wider = |other: &Conditions| covers(other, &one.entry.conditions);
-        let others = group.iter().filter(|other| !other.entry.conditions.methods.is_empty() && wider(&other.entry.conditions));
+        let others =
+            group.iter().filter(|other| !other.entry.conditions.methods.is_empty() && wider(&other.entry.conditions));
         let taken = others.clone().fold(Methods::default(), |all, other| all.union(other.entry.conditions.methods));
         if taken == Methods::all()
             && let Some(other) = others.clone().next()

@@ -1,7 +1,7 @@
 //! A route's section: what it matches, its policies, its action.
 
 use super::{BODY, WAIT, bad_header_name, size, unknown_upstream, within};
-use crate::config::diagnostic::{Code, Diagnostic, Place};
+use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::read::{Read, read};
 use crate::config::words::{OneOrMany, Presence, Text};
@@ -45,7 +45,12 @@ pub struct Placed {
 type Diagnostics = Vec<Diagnostic>;
 
 /// Compiles every route into the gateway, and gives back the ways in.
-pub fn compile(sections: &Sections, scope: &Scope<'_>, gateway: &mut Gateway, diagnostics: &mut Diagnostics) -> Vec<Placed> {
+pub fn compile(
+    sections: &Sections,
+    scope: &Scope<'_>,
+    gateway: &mut Gateway,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Placed> {
     let mut entries = Vec::new();
     let mut used = vec![false; scope.upstreams.len()];
     let mut all_read = true;
@@ -63,10 +68,12 @@ pub fn compile(sections: &Sections, scope: &Scope<'_>, gateway: &mut Gateway, di
         entries.extend(found);
         let patterns: Vec<&Pattern> = patterns.iter().map(|(pattern, _)| &**pattern).collect();
         let action = route.action(&patterns, complete, diagnostics);
-        if let Some(Action::Proxy(proxy)) = &action
-            && let Some(used) = used.get_mut(proxy.upstream)
-        {
-            *used = true;
+        if let Some(upstream) = &section.upstream {
+            match scope.upstreams.iter().position(|known| known == upstream) {
+                Some(position) => used[position] = true,
+                // Whichever it means is not unused.
+                None => all_read = false,
+            }
         }
         let policies = route.policies(&patterns, diagnostics);
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
@@ -111,14 +118,34 @@ impl One<'_> {
         patterns
     }
 
-    fn entries(&self, route: RouteId, name: &str, patterns: &[(Rc<Pattern>, Place)], diagnostics: &mut Diagnostics) -> Vec<Placed> {
+    /// The parameters that all, and that some, of the route's patterns have.
+    fn parameters<'a>(&self, patterns: &[&'a Pattern]) -> Parameters<'a> {
+        let names = |pattern: &'a Pattern| pattern.names.iter().map(String::as_str);
+        let some: Vec<&str> = patterns.iter().copied().flat_map(names).collect();
+        let everywhere =
+            |name: &&&str| patterns.iter().all(|pattern| pattern.names.iter().any(|known| known == **name));
+        let all = some.iter().filter(everywhere).copied().collect();
+        Parameters { all, some, unsure: patterns.len() < self.section.r#match.path.items.len() }
+    }
+
+    fn entries(
+        &self,
+        route: RouteId,
+        name: &str,
+        patterns: &[(Rc<Pattern>, Place)],
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Placed> {
         let hosts = self.hosts(diagnostics);
         let conditions = Rc::new(self.conditions(diagnostics));
         let mut entries = Vec::new();
         for host in &hosts {
             for (pattern, place) in patterns {
-                let entry =
-                    Entry { route, host: host.clone(), pattern: Rc::clone(pattern), conditions: Rc::clone(&conditions) };
+                let entry = Entry {
+                    route,
+                    host: host.clone(),
+                    pattern: Rc::clone(pattern),
+                    conditions: Rc::clone(&conditions),
+                };
                 entries.push(Placed { entry, pattern: place.clone(), name: name.to_owned() });
             }
         }
@@ -133,7 +160,11 @@ impl One<'_> {
                 Some(host) => hosts.push(host),
                 None => {
                     let message = format!("`{text}` is no host to match");
-                    let help = "write \"api.example.com\" or \"*.example.com\", without scheme, port and path";
+                    let help = match text {
+                        "*" => "take the key away: then any host matches",
+                        text if !text.is_ascii() => "write the name in its ASCII form, `xn--..`",
+                        _ => "write \"api.example.com\" or \"*.example.com\", without scheme, port and path",
+                    };
                     diagnostics.push(Diagnostic::new(Code::BadHost, place, message, "not a host").help(help));
                 }
             }
@@ -151,8 +182,11 @@ impl One<'_> {
             let known = text.parse::<Method>().is_ok_and(|method| conditions.methods.insert(&method));
             if !known {
                 let message = format!("`{text}` is no method that can be routed by name");
-                let names: Vec<&str> = METHODS.iter().map(Method::as_str).collect();
-                let help = format!("methods are {}; a route without `methods` takes any other too", names.join(", "));
+                let names = METHODS.iter().map(Method::as_str);
+                let help = did_you_mean(text, names.clone()).unwrap_or_else(|| {
+                    let names: Vec<&str> = names.collect();
+                    format!("methods are {}; a route without `methods` takes any other too", names.join(", "))
+                });
                 let place = place.key("methods").index(index);
                 diagnostics.push(Diagnostic::new(Code::BadMethod, place, message, "not a method").help(help));
             }
@@ -164,29 +198,33 @@ impl One<'_> {
             }
         }
         let query = &self.section.r#match.query;
-        conditions.query = query.iter().map(|(name, wanted): (&String, &Presence)| (name.clone(), wanted.clone())).collect();
+        conditions.query =
+            query.iter().map(|(name, wanted): (&String, &Presence)| (name.clone(), wanted.clone())).collect();
         conditions
     }
 
     /// The one thing that the route does. `None` after a mistake.
     fn action(&self, patterns: &[&Pattern], complete: bool, diagnostics: &mut Diagnostics) -> Option<Action> {
         let config::Route { upstream, redirect, respond, .. } = self.section;
-        let given: Vec<&str> = [("upstream", upstream.is_some()), ("redirect", redirect.is_some()), ("respond", respond.is_some())]
-            .into_iter()
-            .filter_map(|(key, given)| given.then_some(key))
-            .collect();
+        let given: Vec<&str> =
+            [("upstream", upstream.is_some()), ("redirect", redirect.is_some()), ("respond", respond.is_some())]
+                .into_iter()
+                .filter_map(|(key, given)| given.then_some(key))
+                .collect();
         match given.as_slice() {
             [] if complete => {
                 let message = "the route does not say what to do";
                 let help = "add `upstream`, `redirect` or `respond`";
-                diagnostics.push(Diagnostic::new(Code::NoAction, self.place.clone().name(), message, "no action").help(help));
+                diagnostics
+                    .push(Diagnostic::new(Code::NoAction, self.place.clone().name(), message, "no action").help(help));
                 return None;
             }
             [first, second, ..] => {
                 let message = format!("a route does one thing, not `{}`", given.join("` and `"));
-                let diagnostic = Diagnostic::new(Code::SeveralActions, self.place.key(second).name(), message, "a second action")
-                    .help("keep one of them, or make two routes")
-                    .related(self.place.key(first).name(), "the first action");
+                let diagnostic =
+                    Diagnostic::new(Code::SeveralActions, self.place.key(second).name(), message, "a second action")
+                        .help("keep one of them, or make two routes")
+                        .related(self.place.key(first).name(), "the first action");
                 diagnostics.push(diagnostic);
                 return None;
             }
@@ -239,7 +277,7 @@ impl One<'_> {
         let mut query = QueryRewrite::default();
         let Some(rewrite) = &self.section.rewrite else { return (PathRewrite::Keep, query) };
         let place = self.place.key("rewrite");
-        let parameters = parameters(patterns);
+        let parameters = self.parameters(patterns);
         query.keep.clone_from(&rewrite.query.keep);
         query.remove.clone_from(&rewrite.query.remove);
         for (name, text) in &rewrite.query.set {
@@ -250,28 +288,37 @@ impl One<'_> {
         }
         if let (Some(_), Some(_)) = (&rewrite.path, &rewrite.strip_prefix) {
             let message = "a path is written by a template, or loses a prefix, not both";
-            let diagnostic = Diagnostic::new(Code::MisplacedKey, place.key("strip_prefix").name(), message, "beside `path`")
-                .related(place.key("path").name(), "the template");
+            let diagnostic =
+                Diagnostic::new(Code::MisplacedKey, place.key("strip_prefix").name(), message, "beside `path`")
+                    .related(place.key("path").name(), "the template");
             diagnostics.push(diagnostic);
         }
         let path = match (&rewrite.path, &rewrite.strip_prefix) {
-            (Some(path), _) => path_template(path, &place.key("path"), &parameters, diagnostics).map(PathRewrite::Template),
+            (Some(path), _) => {
+                path_template(path, &place.key("path"), &parameters, diagnostics).map(PathRewrite::Template)
+            }
             (None, Some(prefix)) => strip(prefix, &place.key("strip_prefix"), patterns, diagnostics),
             (None, None) => None,
         };
         (path.unwrap_or(PathRewrite::Keep), query)
     }
 
-    fn redirect(&self, redirect: &config::Redirect, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Redirect> {
+    fn redirect(
+        &self,
+        redirect: &config::Redirect,
+        patterns: &[&Pattern],
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Redirect> {
         let place = self.place.key("redirect");
         let status = redirect.status.unwrap_or(307);
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             let message = format!("{status} is no redirection to another address");
             let help = "it can be 301, 302, 303, 307 or 308";
-            diagnostics.push(Diagnostic::new(Code::BadStatus, place.key("status"), message, "not a redirection").help(help));
+            diagnostics
+                .push(Diagnostic::new(Code::BadStatus, place.key("status"), message, "not a redirection").help(help));
         }
         let place = place.key("to");
-        let to = Template::compile(&redirect.to, &place, &parameters(patterns), diagnostics)?;
+        let to = Template::compile(&redirect.to, &place, &self.parameters(patterns), diagnostics)?;
         if !leads_where_it_says(&to) {
             let message = "the address does not say which host it leads to";
             let help = "begin it with a slash and a path, or with \"https://\" and a host that is written out or {request.host}";
@@ -320,7 +367,7 @@ impl One<'_> {
     fn policies(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Vec<Policy> {
         within(self.section.deadline, WAIT, &self.place.key("deadline"), diagnostics);
         let most = size(self.section.max_body, self.scope.max_body, BODY, &self.place.key("max_body"), diagnostics);
-        let parameters = parameters(patterns);
+        let parameters = self.parameters(patterns);
         let mut edits = |key: &str, section: &Option<HeaderEdits>| match section {
             Some(section) => compile_edits(section, &self.place.key(key), &parameters, diagnostics),
             None => Edits::default(),
@@ -341,15 +388,6 @@ fn placed<'a>(items: &'a OneOrMany, place: &Place) -> Vec<(Place, &'a str)> {
     items.items.iter().enumerate().map(|(index, item)| (place_of(index), item.as_str())).collect()
 }
 
-/// The parameters that all, and that some, of a route's patterns have.
-fn parameters<'a>(patterns: &[&'a Pattern]) -> Parameters<'a> {
-    let names = |pattern: &'a Pattern| pattern.names.iter().map(String::as_str);
-    let some: Vec<&str> = patterns.iter().copied().flat_map(names).collect();
-    let everywhere = |name: &&&str| patterns.iter().all(|pattern| pattern.names.iter().any(|known| known == **name));
-    let all = some.iter().filter(everywhere).copied().collect();
-    Parameters { all, some }
-}
-
 /// A host as it is matched: small letters, in its ASCII form.
 fn host(text: &str) -> Option<HostPattern> {
     let (wildcard, name) = match text.strip_prefix("*.") {
@@ -358,7 +396,9 @@ fn host(text: &str) -> Option<HostPattern> {
     };
     let address = name.starts_with('[') && name.ends_with(']');
     let label = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     if name.len() > 253 || !(address || name.split('.').all(label)) {
         return None;
@@ -368,7 +408,12 @@ fn host(text: &str) -> Option<HostPattern> {
 }
 
 /// A template for a whole path, whose literals are spelt as paths are.
-fn path_template(text: &str, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Option<Template> {
+fn path_template(
+    text: &str,
+    place: &Place,
+    parameters: &Parameters<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Template> {
     let mut template = Template::compile(text, place, parameters, diagnostics)?;
     let begins = matches!(template.parts.first(), Some(Part::Literal(literal)) if literal.starts_with('/'))
         || matches!(template.parts.first(), Some(Part::Value(Source::RequestPath)));
@@ -408,7 +453,8 @@ fn path_template(text: &str, place: &Place, parameters: &Parameters<'_>, diagnos
 }
 
 fn strip(prefix: &str, place: &Place, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<PathRewrite> {
-    let normal = normalize(prefix, config::EncodedSlashes::Keep).ok().map(|normal| normal.trim_end_matches('/').to_owned());
+    let normal =
+        normalize(prefix, config::EncodedSlashes::Keep).ok().map(|normal| normal.trim_end_matches('/').to_owned());
     let Some(normal) = normal.filter(|normal| !normal.is_empty() && !prefix.contains(['{', '}'])) else {
         let message = format!("`{prefix}` is no prefix of a path");
         let help = "write a literal path: \"/api\"";
@@ -446,7 +492,12 @@ fn leads_where_it_says(to: &Template) -> bool {
     !after.is_empty() || to.parts.len() > 1
 }
 
-fn compile_edits(section: &HeaderEdits, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Edits {
+fn compile_edits(
+    section: &HeaderEdits,
+    place: &Place,
+    parameters: &Parameters<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Edits {
     let mut edits = Edits::default();
     for (index, text) in section.remove.iter().enumerate() {
         edits.remove.extend(editable(text, place.key("remove").index(index), diagnostics));
@@ -470,7 +521,12 @@ fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<H
     match text.parse::<HeaderName>() {
         Ok(name) if is_reserved(&name) => {
             let message = format!("`{text}` belongs to the connection or to edgate, and cannot be edited");
-            diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to edit"));
+            let help = match name.as_str() {
+                "host" => "an upstream gets the host of its own `url`; `gateway.forward` tells it the client's",
+                "x-request-id" => "`gateway.request_id` says whose identifiers are kept",
+                _ => "take it away: it is written anew for every message",
+            };
+            diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to edit").help(help));
             None
         }
         Ok(name) => Some(name),
@@ -481,15 +537,23 @@ fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<H
     }
 }
 
-fn field_value(text: &Text, place: &Place, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Option<FieldValue> {
+fn field_value(
+    text: &Text,
+    place: &Place,
+    parameters: &Parameters<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<FieldValue> {
     match text {
         Text::Secret(secret) => {
             let name = &secret.secret;
-            let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-            if !name.starts_with(|c: char| c.is_ascii_uppercase()) || !name.bytes().all(capitals) {
+            // It is also the name of a Spin variable, which knows no empty words.
+            let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+            let word = |word: &str| !word.is_empty() && word.bytes().all(capitals);
+            if !name.starts_with(|c: char| c.is_ascii_uppercase()) || !name.split('_').all(word) {
                 let message = format!("`{name}` is no name of a secret");
-                let help = "names are capitals, digits and `_`: ORDERS_KEY";
-                diagnostics.push(Diagnostic::new(Code::BadValue, place.key("secret"), message, "not a name").help(help));
+                let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
+                diagnostics
+                    .push(Diagnostic::new(Code::BadValue, place.key("secret"), message, "not a name").help(help));
                 return None;
             }
             if HeaderValue::from_str(&secret.prefix).is_err() {

@@ -116,6 +116,7 @@ codes! {
     ConflictingPatterns "conflicting-patterns" Error "Two path patterns cannot stand beside each other in one tree.",
     Unsupported "unsupported" Error "A target cannot do this.",
     SourceNotAlone "source-not-alone" Error "The configuration comes from a key-value store, and there are sections beside it.",
+    UnknownBinding "unknown-binding" Warning "A binding looks like a section of edgate, but is not named like one.",
     UnusedUpstream "unused-upstream" Warning "No route uses this upstream.",
     VariableTooLarge "variable-too-large" Warning "A binding is larger than Workers allows (5 KB).",
     TooManyVariables "too-many-variables" Warning "There are more bindings than Workers allows (64 on the free plan, 128 on the paid one).",
@@ -219,7 +220,7 @@ impl fmt::Display for Place {
 /// `did you mean ..?`, where one of the known words is close enough to the written one.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let written = written.to_lowercase();
-    let allowed = 1 + written.len() / 4;
+    let allowed = 1 + written.len() / 5;
     known
         .into_iter()
         .map(|word| (distance(&written, &word.to_lowercase()), word))

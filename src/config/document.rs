@@ -127,10 +127,12 @@ impl Sections {
                 None if key == "$schema" => {}
                 None => {
                     let known = Kind::ALL.map(Kind::key);
-                    let help = did_you_mean(&key, known).unwrap_or_else(|| format!("sections are {}", known.join(", ")));
+                    let help =
+                        did_you_mean(&key, known).unwrap_or_else(|| format!("sections are {}", known.join(", ")));
                     let message = format!("there is no section `{key}`");
                     let place = Place::of([&key]).name();
-                    diagnostics.push(Diagnostic::new(Code::UnknownSection, place, message, "unknown section").help(help));
+                    diagnostics
+                        .push(Diagnostic::new(Code::UnknownSection, place, message, "unknown section").help(help));
                 }
             }
         }
@@ -175,7 +177,8 @@ impl Sections {
     fn add(&mut self, kind: Kind, name: String, value: Value, diagnostics: &mut Vec<Diagnostic>) {
         if kind.is_named() && !is_name(&name) {
             let message = format!("`{name}` is no name for a section");
-            let help = "names are small letters and digits in words joined by hyphens, and begin with a letter: `list-orders`";
+            let help =
+                "names are small letters and digits in words joined by hyphens, and begin with a letter: `list-orders`";
             let place = place_of(kind, &name).name();
             diagnostics.push(Diagnostic::new(Code::BadName, place, message, "not a name").help(help));
             return;
@@ -195,7 +198,7 @@ pub fn json_mistake(error: &serde_json::Error, place: Place, what: &str) -> Diag
 }
 
 /// Names map to bindings and back without loss: words of small letters and digits, joined by single hyphens.
-fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let begins_with_letter = name.starts_with(|c: char| c.is_ascii_lowercase());
     let word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     begins_with_letter && name.len() <= 64 && name.split('-').all(word)

@@ -31,10 +31,10 @@ pub fn read<T: DeserializeOwned>(place: &Place, value: &Value, diagnostics: &mut
                 let path = fault.path.clone().unwrap_or_default();
                 let missing = fault.missing.map(|key| [path.as_slice(), &[Step::Key(key.to_owned())]].concat());
                 // What is missing only because it was left out has been reported already.
-                if missing.as_ref().is_some_and(|missing| skip.contains(missing)) {
-                    return None;
+                if !missing.is_some_and(|missing| skip.contains(&missing)) {
+                    diagnostics.push(fault.diagnostic(place));
                 }
-                diagnostics.push(fault.diagnostic(place));
+                // A table without a key that it needs is left out as a whole, and the rest is looked at.
                 if path.is_empty() {
                     return None;
                 }
@@ -109,22 +109,25 @@ impl de::Error for Fault {
         match (Code::ALL.iter().find(|code| code.as_str() == first), parts.next()) {
             (Some(code), Some(message)) => {
                 let help = parts.next().filter(|help| !help.is_empty()).map(str::to_owned);
-                Fault { help, ..Fault::new(*code, message.to_owned(), "here") }
+                Fault { help, ..Fault::new(*code, message.to_owned(), label(*code)) }
             }
             _ => Fault::new(Code::BadValue, text, "here"),
         }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
-        Fault::new(Code::WrongType, format!("expected {expected}, found {}", describe(found)), "of the wrong type")
+        let message = format!("expected {}, found {}", plain(expected), describe(found));
+        Fault::new(Code::WrongType, message, "of the wrong type")
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
-        Fault::new(Code::OutOfRange, format!("expected {expected}, found {}", describe(found)), "out of range")
+        let message = format!("expected {}, found {}", plain(expected), describe(found));
+        Fault::new(Code::OutOfRange, message, "out of range")
     }
 
     fn invalid_length(length: usize, expected: &dyn de::Expected) -> Fault {
-        Fault::new(Code::OutOfRange, format!("expected {expected}, found {length} elements"), "out of range")
+        let message = format!("expected {}, found {length} elements", plain(expected));
+        Fault::new(Code::OutOfRange, message, "out of range")
     }
 
     fn unknown_variant(written: &str, known: &'static [&'static str]) -> Fault {
@@ -147,12 +150,36 @@ impl de::Error for Fault {
     }
 }
 
+/// What stands beside the caret of a mistake that was told with [`fault`].
+fn label(code: Code) -> &'static str {
+    match code {
+        Code::MissingUnit => "no unit",
+        Code::BadDuration => "not a duration",
+        Code::BadSize => "not a size",
+        Code::OutOfRange => "out of range",
+        _ => "here",
+    }
+}
+
+/// What serde expects, in the words of a configuration rather than of Rust.
+fn plain(expected: &dyn de::Expected) -> String {
+    let expected = expected.to_string();
+    match expected.as_str() {
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        "u8" | "u16" | "u32" | "u64" => "a whole number".to_owned(),
+        other if other.starts_with("struct ") => "a table".to_owned(),
+        other if other.starts_with("enum ") => "a string".to_owned(),
+        _ => expected,
+    }
+}
+
 fn describe(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Bool(value) => format!("the boolean `{value}`"),
         Unexpected::Unsigned(value) => format!("the number `{value}`"),
         Unexpected::Signed(value) => format!("the number `{value}`"),
-        Unexpected::Float(value) => format!("the number `{value}`"),
+        Unexpected::Float(value) => format!("the number `{value:?}`"),
         Unexpected::Str(value) => format!("the string {value:?}"),
         Unexpected::Unit => "null".to_owned(),
         Unexpected::Seq => "a list".to_owned(),

@@ -30,7 +30,12 @@ pub fn parse(text: &str) -> Result<Vec<Piece>, Malformed> {
         match c {
             '{' if chars.next_if(|(_, next)| *next == '{').is_some() => literal.push('{'),
             '}' if chars.next_if(|(_, next)| *next == '}').is_some() => literal.push('}'),
-            '}' => return Err(Malformed { range: at..at + 1, reason: "a `}` that closes nothing; write `}}` for the character" }),
+            '}' => {
+                return Err(Malformed {
+                    range: at..at + 1,
+                    reason: "a `}` that closes nothing; write `}}` for the character",
+                });
+            }
             '{' => {
                 let length = text[at..].find('}').ok_or(Malformed {
                     range: at..text.len(),

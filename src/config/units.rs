@@ -15,8 +15,9 @@ pub struct Duration(pub Std);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
-const DURATION_HELP: &str = "write a number and a unit: \"250ms\", \"10s\", \"5m\", \"1h\" or \"1m30s\"";
-const SIZE_HELP: &str = "write a number and a unit: \"512 B\", \"8 KB\", \"10 MB\" or \"1 GB\" (KiB, MiB, GiB for powers of 1024)";
+const DURATION_HELP: &str = "write whole numbers with units: \"250ms\", \"10s\", \"5m\", \"1h\" or \"1m30s\"";
+const SIZE_HELP: &str =
+    "write a whole number and a unit: \"512 B\", \"8 KB\", \"10 MB\" or \"1 GB\" (KiB, MiB, GiB for powers of 1024)";
 
 /// The units of a duration, in milliseconds.
 const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -84,7 +85,7 @@ impl Visitor<'_> for Quantity {
     fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
         sum(text, self.units).map_err(|problem| match problem {
             Problem::NoUnit => fault(Code::MissingUnit, format_args!("`{text}` has no unit"), self.help),
-            Problem::Unreadable => fault(self.bad, format_args!("`{text}` is no {}", self.what), self.help),
+            Problem::Unreadable => fault(self.bad, format_args!("{text:?} is no {}", self.what), self.help),
             Problem::TooLarge => fault(Code::OutOfRange, format_args!("`{text}` is too large"), self.help),
         })
     }
@@ -100,8 +101,7 @@ impl Visitor<'_> for Quantity {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let quantity =
-            Quantity { what: "duration", bad: Code::BadDuration, help: DURATION_HELP, units: &DURATIONS };
+        let quantity = Quantity { what: "duration", bad: Code::BadDuration, help: DURATION_HELP, units: &DURATIONS };
         deserializer.deserialize_any(quantity).map(|ms| Duration(Std::from_millis(ms)))
     }
 }
@@ -113,25 +113,26 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// The largest unit that leaves no fraction: `90s` for 90,000 ms.
+/// The largest unit that leaves no fraction: `90s` for 90,000 ms. Of sizes, one of 1000 rather than of 1024.
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (name, factor) = largest(ms, &DURATIONS[..4]);
+        let units = if ms == 0 { &DURATIONS[1..2] } else { &DURATIONS[..4] };
+        let (name, factor) = largest(ms, units).unwrap_or(units[0]);
         write!(f, "{}{name}", ms / factor)
     }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, factor) = largest(self.0, &SIZES);
+        let (name, factor) = largest(self.0, &SIZES[1..4]).or_else(|| largest(self.0, &SIZES)).unwrap_or(SIZES[0]);
         write!(f, "{} {name}", self.0 / factor)
     }
 }
 
-fn largest(amount: u64, units: &[(&'static str, u64)]) -> (&'static str, u64) {
+fn largest(amount: u64, units: &[(&'static str, u64)]) -> Option<(&'static str, u64)> {
     let fits = units.iter().filter(|(_, factor)| amount >= *factor && amount % factor == 0);
-    fits.max_by_key(|(_, factor)| *factor).copied().unwrap_or(units[0])
+    fits.max_by_key(|(_, factor)| *factor).copied()
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -188,7 +189,9 @@ mod tests {
     fn quantities_print_as_they_are_written() {
         assert_eq!(Duration(Std::from_secs(90)).to_string(), "90s");
         assert_eq!(Duration(Std::from_secs(120)).to_string(), "2m");
+        assert_eq!(Duration(Std::ZERO).to_string(), "0s");
         assert_eq!(Size(8_000).to_string(), "8 KB");
+        assert_eq!(Size(256_000).to_string(), "256 KB");
         assert_eq!(Size(1 << 20).to_string(), "1 MiB");
     }
 }

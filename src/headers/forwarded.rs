@@ -7,9 +7,13 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// What proxies say of the client.
+pub const FIELDS: [HeaderName; 6] =
+    [header::FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_FORWARDED_PORT, X_REAL_IP];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
@@ -27,13 +31,7 @@ pub struct Client {
 }
 
 /// Finds the client behind trusted proxies.
-pub fn client(
-    peer: Option<IpAddr>,
-    scheme: &str,
-    authority: &str,
-    headers: &HeaderMap,
-    proxies: &[IpNet],
-) -> Client {
+pub fn client(peer: Option<IpAddr>, scheme: &str, authority: &str, headers: &HeaderMap, proxies: &[IpNet]) -> Client {
     let trusted = peer.is_some_and(|peer| is_trusted(peer, proxies));
     let direct = Client { address: peer, scheme: scheme.to_owned(), host: authority.to_owned(), trusted };
     if !trusted {
@@ -53,15 +51,9 @@ pub fn client(
 
 /// Tells the upstream about the client, as the configuration wants it. What an untrusted peer wrote is taken away
 /// first, whatever is written now.
-pub fn forward(
-    headers: &mut HeaderMap,
-    peer: Option<IpAddr>,
-    client: &Client,
-    received: (&str, &str),
-    how: Forward,
-) {
+pub fn forward(headers: &mut HeaderMap, peer: Option<IpAddr>, client: &Client, received: (&str, &str), how: Forward) {
     if !client.trusted {
-        for name in [header::FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_FORWARDED_PORT, X_REAL_IP] {
+        for name in FIELDS {
             headers.remove(name);
         }
     }
@@ -104,7 +96,10 @@ fn chain(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>>
     let said: Vec<Option<IpAddr>> = if headers.contains_key(X_FORWARDED_FOR) {
         elements(headers, X_FORWARDED_FOR).map(address).collect()
     } else {
-        joined(headers, &header::FORWARDED).split(',').map(|hop| pair(hop, "for").and_then(|node| address(&node))).collect()
+        joined(headers, &header::FORWARDED)
+            .split(',')
+            .map(|hop| pair(hop, "for").and_then(|node| address(&node)))
+            .collect()
     };
     said.into_iter()
 }
@@ -135,7 +130,9 @@ fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
 fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host.len() <= 255
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
@@ -149,7 +146,10 @@ mod tests {
     use super::*;
 
     fn fields(fields: &[(&'static str, &str)]) -> HeaderMap {
-        fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(*value).unwrap())).collect()
+        fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(*value).unwrap()))
+            .collect()
     }
 
     fn seen(peer: &str, sent: &[(&'static str, &str)], proxies: &[&str]) -> Client {
@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_client_cannot_name_itself() {
-        let client = seen("203.0.113.9", &[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")], &["10.0.0.0/8"]);
+        let client =
+            seen("203.0.113.9", &[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")], &["10.0.0.0/8"]);
         assert_eq!(client.address, "203.0.113.9".parse().ok());
         assert_eq!(client.scheme, "http");
     }
@@ -188,7 +189,8 @@ mod tests {
 
     #[test]
     fn what_an_untrusted_peer_wrote_is_replaced() {
-        let mut headers = fields(&[("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6"), ("x-real-ip", "6.6.6.6")]);
+        let mut headers =
+            fields(&[("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6"), ("x-real-ip", "6.6.6.6")]);
         let peer = "2001:db8::2".parse().ok();
         let client = client(peer, "https", "gate.test:8443", &headers, &[]);
         forward(&mut headers, peer, &client, ("https", "gate.test:8443"), Forward::Both);

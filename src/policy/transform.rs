@@ -3,6 +3,7 @@
 
 use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::template::{Goal, Template};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -29,14 +30,30 @@ pub enum FieldValue {
     Fixed(HeaderValue),
     Template(Template),
     /// A secret, and what stands before it. It is filled in once, when the configuration is loaded.
-    Secret { name: String, prefix: String, value: Option<HeaderValue> },
+    Secret {
+        name: String,
+        prefix: String,
+        value: Option<HeaderValue>,
+    },
 }
 
 impl Transform {
     pub fn describe(&self) -> String {
         let sides = [("request", &self.request), ("response", &self.response)];
-        let words: Vec<String> = sides.iter().filter_map(|(side, edits)| Some(format!("{side}: {}", edits.describe()?))).collect();
+        let words: Vec<String> =
+            sides.iter().filter_map(|(side, edits)| Some(format!("{side}: {}", edits.describe()?))).collect();
         words.join("; ")
+    }
+
+    /// Adds the header fields that it reads or writes.
+    pub fn interest(&self, interest: &mut Interest) {
+        interest.request.extend(self.request.names().cloned());
+        interest.response.extend(self.response.names().cloned());
+        for (_, value) in self.request.values_of().chain(self.response.values_of()) {
+            if let FieldValue::Template(template) = value {
+                interest.template(template);
+            }
+        }
     }
 
     /// The secrets among its values.
@@ -77,17 +94,30 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
+    fn values_of(&self) -> impl Iterator<Item = &(HeaderName, FieldValue)> {
+        self.set.iter().chain(&self.add)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.remove.iter().chain(self.values_of().map(|(name, _)| name))
+    }
+
     fn describe(&self) -> Option<String> {
-        let names = |fields: &[(HeaderName, FieldValue)]| fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = |fields: &[(HeaderName, FieldValue)]| {
+            fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+        };
         let remove: Vec<&str> = self.remove.iter().map(HeaderName::as_str).collect();
         let verbs = [("remove", remove.join(", ")), ("set", names(&self.set)), ("add", names(&self.add))];
-        let words: Vec<String> =
-            verbs.into_iter().filter(|(_, names)| !names.is_empty()).map(|(verb, names)| format!("{verb} {names}")).collect();
+        let words: Vec<String> = verbs
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(verb, names)| format!("{verb} {names}"))
+            .collect();
         (!words.is_empty()).then(|| words.join(", "))
     }
 
     fn values(&self, ex: &Exchange) -> Result<Values, Unusable> {
-        self.set.iter().chain(&self.add).map(|(_, value)| value.of(ex)).collect()
+        self.values_of().map(|(_, value)| value.of(ex)).collect()
     }
 
     fn apply(&self, values: Values, headers: &mut HeaderMap) {

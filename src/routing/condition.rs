@@ -133,8 +133,10 @@ impl Conditions {
 
     /// Whether no request can meet both.
     pub fn exclude(&self, other: &Conditions) -> bool {
-        let headers = self.headers.iter().any(|(name, a)| other.headers.iter().any(|(also, b)| name == also && a.excludes(b)));
-        let query = self.query.iter().any(|(name, a)| other.query.iter().any(|(also, b)| name == also && a.excludes(b)));
+        let headers =
+            self.headers.iter().any(|(name, a)| other.headers.iter().any(|(also, b)| name == also && a.excludes(b)));
+        let query =
+            self.query.iter().any(|(name, a)| other.query.iter().any(|(also, b)| name == also && a.excludes(b)));
         headers || query
     }
 }

@@ -52,7 +52,13 @@ impl Pattern {
         let all = 0..text.len();
         let fail = |range: Range<usize>, reason: &str| Err(Malformed { range, reason: reason.to_owned() });
         let Some(inside) = text.strip_prefix('/') else { return fail(all, "a pattern begins with a slash") };
-        let mut pattern = Pattern { text: text.to_owned(), segments: Vec::new(), catch_all: false, names: Vec::new(), order: Order::default() };
+        let mut pattern = Pattern {
+            text: text.to_owned(),
+            segments: Vec::new(),
+            catch_all: false,
+            names: Vec::new(),
+            order: Order::default(),
+        };
         let mut start = 1;
         let mut written = inside.split('/').peekable();
         while let Some(segment) = written.next() {
@@ -63,7 +69,10 @@ impl Pattern {
                 break;
             }
             if segment.is_empty() {
-                return fail(range.start..range.end + 1, "an empty segment never matches: paths are matched without them");
+                return fail(
+                    range.start..range.end + 1,
+                    "an empty segment never matches: paths are matched without them",
+                );
             }
             if let Some(name) = segment.strip_prefix("{*").and_then(|rest| rest.strip_suffix('}')) {
                 if !last {
@@ -293,8 +302,9 @@ mod tests {
 
     #[test]
     fn the_most_specific_pattern_comes_first() {
-        let mut patterns: Vec<Pattern> =
-            ["/{*all}", "/a/{*rest}", "/a/{x}", "/a/{x}.png", "/a/b", "/{y}/b"].map(|text| Pattern::parse(text).unwrap()).into();
+        let mut patterns: Vec<Pattern> = ["/{*all}", "/a/{*rest}", "/a/{x}", "/a/{x}.png", "/a/b", "/{y}/b"]
+            .map(|text| Pattern::parse(text).unwrap())
+            .into();
         patterns.sort();
         let order: Vec<&str> = patterns.iter().map(|pattern| pattern.text.as_str()).collect();
         assert_eq!(order, ["/a/b", "/a/{x}.png", "/a/{x}", "/{y}/b", "/a/{*rest}", "/{*all}"]);

@@ -1,7 +1,7 @@
 //! Requests and responses between `wasi:http` and the core.
 
 use crate::body::{Body, HostBody};
-use crate::headers::content_length;
+use crate::headers::{content_length, section_size};
 use crate::host::{HostError, Incoming, Outgoing};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -46,7 +46,19 @@ pub async fn incoming(request: types::Request) -> Incoming {
         headers.remove(name);
     }
     let body = body(request, &method, &headers).await;
-    Incoming { method, scheme, authority, path, query, headers, body, peer: peer.map(|peer| peer.ip()), version: "1.1" }
+    let headers_size = section_size(&headers);
+    Incoming {
+        method,
+        scheme,
+        authority,
+        path,
+        query,
+        headers,
+        headers_size,
+        body,
+        peer: peer.map(|peer| peer.ip()),
+        version: "1.1",
+    }
 }
 
 /// A body where there is one. Without a declared length, only looking tells, and only requests that rarely have one
@@ -112,7 +124,8 @@ pub fn outgoing(request: Outgoing) -> Result<(types::Request, Rc<Cell<bool>>), H
 
 /// The upstream's answer as the core takes it.
 pub fn response(response: types::Response) -> Result<Response<Body>, HostError> {
-    let status = StatusCode::from_u16(response.get_status_code()).map_err(|error| HostError::Protocol(error.to_string()))?;
+    let status =
+        StatusCode::from_u16(response.get_status_code()).map_err(|error| HostError::Protocol(error.to_string()))?;
     let headers = fields(&response.get_headers());
     let length = content_length(&headers).ok().flatten();
     let (_, done) = wit_future::new::<Result<(), ErrorCode>>(|| Ok(()));
@@ -152,7 +165,8 @@ fn at_end() -> FutureReader<Result<Option<Trailers>, ErrorCode>> {
 /// Copies a stream, and ends it with an error where it is too large.
 fn counted(stream: Stream, limit: Option<u64>, over: Rc<Cell<bool>>) -> Content {
     let (mut writer, contents) = wit_stream::new::<u8>();
-    let (end_writer, end) = wit_future::new(|| Err(ErrorCode::InternalError(Some("the body was not finished".to_owned()))));
+    let (end_writer, end) =
+        wit_future::new(|| Err(ErrorCode::InternalError(Some("the body was not finished".to_owned()))));
     wasip3::spawn(async move {
         let Stream { first, mut reader, end } = stream;
         let mut passed = 0u64;

@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 
 /// A running child process.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct Process {
     name: String,
     child: Child,
     ending: Ending,
+    collecting: JoinSet<()>,
 }
 
 /// How a process is told to end.
@@ -33,18 +35,21 @@ impl Process {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(ending == Ending::Kill);
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let mut collecting = JoinSet::new();
         if let Some(pipe) = child.stdout.take() {
-            tokio::spawn(collect(pipe, output.clone()));
+            collecting.spawn(collect(pipe, output.clone()));
         }
         if let Some(pipe) = child.stderr.take() {
-            tokio::spawn(collect(pipe, errors.clone()));
+            collecting.spawn(collect(pipe, errors.clone()));
         }
-        Ok(Process { name, child, ending })
+        Ok(Process { name, child, ending, collecting })
     }
 
-    /// Waits until the process ends by itself, which is always too early.
+    /// Waits until the process ends by itself, which is always too early, and all it said is collected.
     pub async fn ended(&mut self) -> anyhow::Error {
-        match self.child.wait().await {
+        let ended = self.child.wait().await;
+        while self.collecting.join_next().await.is_some() {}
+        match ended {
             Ok(status) => anyhow!("{} ended with {status}", self.name),
             Err(error) => anyhow!("{} is lost: {error}", self.name),
         }

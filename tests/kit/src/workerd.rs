@@ -7,7 +7,7 @@ mod values;
 use crate::lines::Lines;
 use crate::process::{Ending, Process};
 use crate::running::Deployment;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub enum Format {
 pub struct Options {
     /// The `workerd` binary.
     pub workerd: PathBuf,
-    /// The folder with `index.js`, the other modules and the `.wasm` files.
+    /// The folder with `index.js`; further modules and `.wasm` files are there and in folders below.
     pub build: PathBuf,
     pub format: Format,
 }
@@ -108,15 +108,18 @@ fn spawn(options: &Options, config: &Path, lines: &Lines) -> Result<(pipe::Recei
     Ok((control, process))
 }
 
-/// Waits for `{"event":"listen","socket":"http","port":1234}`.
+/// Waits for `{"event":"listen","socket":"http","port":1234}`. A pipe that closes means that the process is ending,
+/// which is seen elsewhere, with the reason.
 async fn port(control: pipe::Receiver) -> Result<u16> {
     let mut messages = BufReader::new(control).lines();
-    while let Some(line) = messages.next_line().await.context("the control pipe broke")? {
+    loop {
+        let Some(line) = messages.next_line().await.context("the control pipe broke")? else {
+            return std::future::pending().await;
+        };
         let message: Value = serde_json::from_str(&line).with_context(|| format!("no control message: {line}"))?;
         if message["event"] == "listen" {
             let port = message["port"].as_u64().and_then(|port| u16::try_from(port).ok());
             return port.with_context(|| format!("no port in {line}"));
         }
     }
-    bail!("it said nothing")
 }

@@ -23,7 +23,9 @@ pub struct Store {
 
 impl Store {
     pub fn new(state_dir: &Path, label: &str) -> Self {
-        Self { folder: state_dir.join("kv").join(label) }
+        Self {
+            folder: state_dir.join("kv").join(label),
+        }
     }
 
     fn get(&self, key: &str) -> IoResult<Option<Vec<u8>>> {
@@ -58,7 +60,9 @@ impl Store {
     /// A file's name has room for 255 bytes.
     fn file(&self, key: &str) -> IoResult<PathBuf> {
         if key.len() > 127 {
-            return Err(IoError::other("this host has no room for keys of more than 127 bytes"));
+            return Err(IoError::other(
+                "this host has no room for keys of more than 127 bytes",
+            ));
         }
         Ok(self.folder.join(to_hex(key)))
     }
@@ -182,14 +186,18 @@ mod tests {
 
     #[test]
     fn values_live_in_files_named_after_their_keys() {
-        let folder = std::env::temp_dir().join(format!("edgate-spin-host-kv-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("edgate-spin-host-kv-{}", std::process::id()));
         let store = Store::new(&folder, "default");
         assert_eq!(store.get("a/b").unwrap(), None);
         assert!(store.keys().unwrap().is_empty());
 
         store.set("a/b", b"1").unwrap();
         store.set("", b"2").unwrap();
-        assert_eq!(std::fs::read(folder.join("kv/default/612f62")).unwrap(), b"1");
+        assert_eq!(
+            std::fs::read(folder.join("kv/default/612f62")).unwrap(),
+            b"1"
+        );
         std::fs::write(folder.join("kv/default/612f62"), "changed from outside").unwrap();
         assert_eq!(store.get("a/b").unwrap().unwrap(), b"changed from outside");
         let mut keys = store.keys().unwrap();

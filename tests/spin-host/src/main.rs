@@ -22,7 +22,6 @@ use std::sync::Arc;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use wasmtime::error::Context as _;
 use wasmtime::{Config, Engine, Result};
 use wasmtime_wasi_http::handler::ProxyHandler;
@@ -60,7 +59,9 @@ struct Up {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
     let value = match value.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?,
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?
+        }
         None => value.to_owned(),
     };
     Ok((name.to_owned(), value))
@@ -79,29 +80,39 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(up: Up) -> Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // On a thread of its own: a component that is busy for ever must not hold it up, and there is
+    // nothing to tidy up.
+    ctrlc::set_handler(|| std::process::exit(0))?;
     let address = up.listen.clone();
     let server = Arc::new(prepare(up)?);
-    let listener = TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
     announce(&server, &format!("http://{}", listener.local_addr()?));
-    tokio::select! {
-        ended = server.run(listener) => ended,
-        // Not by returning: that would wait for components which are busy.
-        _ = interrupt.recv() => std::process::exit(0),
-        _ = terminate.recv() => std::process::exit(0),
-    }
+    server.run(listener).await
 }
 
 fn prepare(up: Up) -> Result<serve::Server> {
-    let manifest = if up.from.is_dir() { up.from.join("spin.toml") } else { up.from };
-    let state_dir = up.state_dir.unwrap_or_else(|| manifest.parent().unwrap_or(Path::new("")).join(".spin"));
+    let manifest = if up.from.is_dir() {
+        up.from.join("spin.toml")
+    } else {
+        up.from
+    };
+    let state_dir = up
+        .state_dir
+        .unwrap_or_else(|| manifest.parent().unwrap_or(Path::new("")).join(".spin"));
     let variables: HashMap<_, _> = up.variables.into_iter().collect();
     let app = manifest::load(&manifest, |name| {
-        variables.get(name).cloned().or_else(|| std::env::var(format!("SPIN_VARIABLE_{}", name.to_uppercase())).ok())
+        variables
+            .get(name)
+            .cloned()
+            .or_else(|| std::env::var(format!("SPIN_VARIABLE_{}", name.to_uppercase())).ok())
     })?;
     let store = key_value::Store::new(&state_dir, "default");
     for (key, value) in &up.key_values {
-        store.set(key, value.as_bytes()).with_context(|| format!("cannot write the key-value pair {key:?}"))?;
+        store
+            .set(key, value.as_bytes())
+            .with_context(|| format!("cannot write the key-value pair {key:?}"))?;
     }
     let around = instance::Surroundings {
         engine: Engine::new(Config::new().wasm_component_model_async(true))?,
@@ -110,9 +121,15 @@ fn prepare(up: Up) -> Result<serve::Server> {
         quiet: up.quiet,
     };
     let handlers = app.components.into_iter().map(|(id, component)| {
-        Ok((id, ProxyHandler::new(instance::Guest::new(component, &around)?)))
+        Ok((
+            id,
+            ProxyHandler::new(instance::Guest::new(component, &around)?),
+        ))
     });
-    Ok(serve::Server { handlers: handlers.collect::<Result<_>>()?, router: routes::Router::new(app.routes)? })
+    Ok(serve::Server {
+        handlers: handlers.collect::<Result<_>>()?,
+        router: routes::Router::new(app.routes)?,
+    })
 }
 
 /// What `spin up` prints, for people and for tests that wait for it. Nobody has to be listening.

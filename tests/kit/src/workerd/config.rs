@@ -5,7 +5,7 @@ use crate::running::Deployment;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The configuration of one Worker that may reach everything, whose namespaces are kept at `values`.
 pub(super) fn render(options: &Options, deployment: &Deployment, values: SocketAddr) -> Result<String> {
@@ -35,23 +35,33 @@ const config :Workerd.Config = (
     ))
 }
 
-/// The main module first, as workerd wants it.
+/// All modules below `build`, named by their paths there; the main one first, as workerd wants it.
 fn modules(build: &Path) -> Result<Vec<String>> {
     let build = build.canonicalize().with_context(|| format!("there is no {}", build.display()))?;
-    let folder = std::fs::read_dir(&build).with_context(|| format!("cannot list {}", build.display()))?;
-    let mut names: Vec<String> = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    ensure!(names.iter().any(|name| name == "index.js"), "there is no index.js in {}", build.display());
-    names.sort_by_key(|name| (name != "index.js", name.clone()));
-    let modules = names.iter().filter_map(|name| {
-        let kind = match Path::new(name).extension()?.to_str()? {
+    let mut paths = files(&build)?;
+    let main = build.join("index.js");
+    ensure!(paths.contains(&main), "there is no {}", main.display());
+    paths.sort_by_key(|path| (*path != main, path.clone()));
+    let modules = paths.iter().filter_map(|path| {
+        let kind = match path.extension()?.to_str()? {
             "js" | "mjs" => "esModule",
             "wasm" => "wasm",
             _ => return None,
         };
-        let path = build.join(name);
-        Some(format!("(name = {}, {kind} = embed {})", quote(name), quote(&path.to_string_lossy())))
+        let name = path.strip_prefix(&build).ok()?.to_string_lossy();
+        Some(format!("(name = {}, {kind} = embed {})", quote(&name), quote(&path.to_string_lossy())))
     });
     Ok(modules.collect())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let place = || format!("cannot list {}", folder.display());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(place)? {
+        let path = entry.with_context(place)?.path();
+        if path.is_dir() { paths.extend(files(&path)?) } else { paths.push(path) }
+    }
+    Ok(paths)
 }
 
 fn bindings(deployment: &Deployment) -> Vec<String> {

@@ -1,0 +1,206 @@
+//! The native command line: `edgate check`, `bind`, `routes`, `explain` and what belongs to them. It reads and writes
+//! files and opens no socket; what it says of a configuration is what the gateway itself says.
+//!
+//! Nothing here prints: a command gives back what is to be printed, with colours, and [`print()`] takes the colours
+//! away where there is no terminal to show them.
+
+pub mod bind;
+pub mod check;
+pub mod configuration;
+pub mod declared;
+pub mod explain;
+pub mod finding;
+pub mod input;
+pub mod limits;
+pub mod manifest;
+pub mod needs;
+pub mod reference;
+pub mod render;
+pub mod routes;
+pub mod schema;
+pub mod step;
+pub mod stored;
+pub mod tree;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use configuration::Configuration;
+use finding::Finding;
+use input::Input;
+use manifest::Choice;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The files that are looked for where none is named.
+pub const FILES: [&str; 3] = ["edgate.toml", "wrangler.toml", "spin.toml"];
+
+/// An API gateway for Cloudflare Workers and Fermyon Spin: its configuration, checked, explained, and written into the
+/// platforms' manifests.
+#[derive(Debug, Parser)]
+#[command(name = "edgate", version, after_help = EXAMPLES, disable_help_subcommand = true, max_term_width = 100)]
+struct Arguments {
+    /// When to print in colour: on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  edgate check                         find every mistake
+  edgate bind                          write edgate.toml into wrangler.toml and spin.toml
+  edgate explain GET /orders/7         what happens to a request, and why
+
+Exit status: 0 when all is well, 1 when something is wrong with a configuration, 2 when the
+command was wrong or a file cannot be read.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find every mistake of a configuration.
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::Arguments),
+    /// Write a document into wrangler.toml and spin.toml.
+    #[command(after_help = bind::EXAMPLES)]
+    Bind(bind::Arguments),
+    /// List the routes, the most specific first.
+    #[command(after_help = routes::EXAMPLES)]
+    Routes(routes::Arguments),
+    /// Tell what happens to a request, and why.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::Arguments),
+    /// Print a document as a key-value store holds it, in JSON.
+    #[command(after_help = stored::EXAMPLES)]
+    Json(stored::Arguments),
+    /// Print the JSON Schema of the document, for editors.
+    #[command(after_help = schema::EXAMPLES)]
+    Schema(schema::Arguments),
+    /// Print completions for a shell.
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+const COMPLETIONS: &str = "\
+Examples:
+  edgate completions bash > ~/.local/share/bash-completion/completions/edgate
+  edgate completions fish > ~/.config/fish/completions/edgate.fish
+  edgate completions zsh  > \"${fpath[1]}/_edgate\"";
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// With the lines they are about.
+    #[default]
+    Text,
+    /// One JSON list.
+    Json,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Fine = 0,
+    /// Something is wrong with the configuration.
+    Mistakes = 1,
+    /// The command was wrong, or a file cannot be read or written.
+    Usage = 2,
+}
+
+/// What a command comes to: what it prints, with colours, and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub exit: Exit,
+    pub out: String,
+    pub err: String,
+}
+
+impl Outcome {
+    /// A command that did what it should.
+    pub fn fine(out: impl Into<String>) -> Outcome {
+        Outcome { exit: Exit::Fine, out: out.into(), err: String::new() }
+    }
+
+    /// A command that cannot be carried out.
+    pub fn usage(message: impl std::fmt::Display) -> Outcome {
+        Outcome { exit: Exit::Usage, out: String::new(), err: format!("error: {message}\n") }
+    }
+}
+
+/// Runs the command that the arguments say, the program's own name first, on the files of a folder.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>, folder: &Path) -> (Outcome, ColorChoice) {
+    match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { color, command }) => (command.run(folder), color.choice()),
+        Err(error) => {
+            let text = error.render().ansi().to_string();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+            let (out, err) = if error.use_stderr() { (String::new(), text) } else { (text, String::new()) };
+            (Outcome { exit, out, err }, ColorChoice::Auto)
+        }
+    }
+}
+
+/// Prints what a command came to.
+pub fn print(outcome: &Outcome, color: ColorChoice) -> ExitCode {
+    // Whoever reads may have gone away: that is no mistake of the configuration's.
+    let _ = AutoStream::new(std::io::stdout().lock(), color).write_all(outcome.out.as_bytes());
+    let _ = AutoStream::new(std::io::stderr().lock(), color).write_all(outcome.err.as_bytes());
+    ExitCode::from(outcome.exit as u8)
+}
+
+/// Reads a configuration that serves, or says what is wrong with it. Where no file is named, it is the first of
+/// [`FILES`] that is there.
+fn sound(folder: &Path, file: Option<&str>, choice: &Choice) -> Result<(Input, Configuration), Outcome> {
+    let found = file.or_else(|| FILES.into_iter().find(|name| folder.join(name).exists()));
+    let Some(name) = found else {
+        return Err(Outcome::usage(format!("there is no {} in this folder", FILES.join(", "))));
+    };
+    let input = input::read(folder, name, choice).map_err(input::Failure::outcome)?;
+    let configuration = configuration::load(&input);
+    if !configuration.findings.iter().any(Finding::is_error) {
+        return Ok((input, configuration));
+    }
+    let findings = &configuration.findings;
+    let err = format!("{}{} in {name}\n", render::text(findings), render::count(findings));
+    Err(Outcome { exit: Exit::Mistakes, out: String::new(), err })
+}
+
+impl Command {
+    fn run(&self, folder: &Path) -> Outcome {
+        match self {
+            Command::Check(arguments) => check::run(folder, arguments),
+            Command::Bind(arguments) => bind::run(folder, arguments),
+            Command::Routes(arguments) => routes::run(folder, arguments),
+            Command::Explain(arguments) => explain::run(folder, arguments),
+            Command::Json(arguments) => stored::run(folder, arguments),
+            Command::Schema(arguments) => schema::run(arguments),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(*shell, &mut self::Arguments::command(), "edgate", &mut script);
+                Outcome::fine(String::from_utf8_lossy(&script))
+            }
+        }
+    }
+}
+
+impl Color {
+    fn choice(self) -> ColorChoice {
+        match self {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        }
+    }
+}

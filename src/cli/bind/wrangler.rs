@@ -1,0 +1,87 @@
+//! Writing wrangler.toml: a table under `[vars]` for each section, `[[kv_namespaces]]` for the store of a
+//! configuration, and the names of secrets, so that a deployment that lacks one fails.
+
+use super::plan::Plan;
+use super::{Changes, edit};
+use crate::cli::declared::lists;
+use crate::cli::input::Input;
+use crate::cli::needs::Needs;
+use crate::cli::tree::Node;
+use toml_edit::{Array, DocumentMut, Item};
+
+/// A manifest to begin with.
+const TEMPLATE: &str = r#"# Deploys edgate to Cloudflare Workers: `wrangler deploy`.
+# The variables EDGATE, UPSTREAM_.. and ROUTE_.. are written by `edgate bind`: change them in the document.
+name = "edgate"
+main = "build/cloudflare/index.js"
+compatibility_date = "2026-11-01"
+
+[build]
+command = "scripts/build cloudflare"
+
+[observability]
+enabled = true
+"#;
+
+/// The manifest as it should be.
+pub fn edit(plan: &Plan<'_>, before: Option<&Input>) -> Result<(String, Changes), String> {
+    let text = before.map_or(TEMPLATE, |input| input.file.text.as_str());
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+    let mut changes = Changes::default();
+    let environment = before.and_then(|input| input.scope.as_ref()).and_then(|scope| scope.name.clone());
+    let path: Vec<&str> = environment.iter().flat_map(|name| ["env", name.as_str()]).collect();
+    let scope = path.iter().try_fold(document.as_item_mut(), |item, key| edit::table(item, key));
+    let Some(scope) = scope else { return Err(format!("[{}] is no table", path.join("."))) };
+    let Some(vars) = edit::table(scope, "vars") else { return Err("[vars] is no table".to_owned()) };
+    for (binding, node) in super::changed(plan, before) {
+        edit::put(vars, binding, node);
+        changes.written.push(binding.clone());
+    }
+    declare(plan, before, scope, &mut changes)?;
+    let vars_path: Vec<&str> = path.iter().copied().chain(["vars"]).collect();
+    for binding in super::superfluous(plan, before) {
+        edit::remove(&mut document, &vars_path, &binding);
+        changes.removed.push(binding);
+    }
+    Ok((document.to_string(), changes))
+}
+
+fn declare(plan: &Plan<'_>, before: Option<&Input>, scope: &mut Item, changes: &mut Changes) -> Result<(), String> {
+    let old = before.and_then(|input| input.scope.as_ref()).map(|scope| &scope.table);
+    let namespaces = old.and_then(|old| old.get("kv_namespaces")).map(Node::elements).unwrap_or_default();
+    let is_bound = |store: &str| namespaces.iter().any(|one| one.get("binding").and_then(Node::text) == Some(store));
+    if let Some((store, _)) = plan.needs.store.as_ref().filter(|(store, _)| !is_bound(store)) {
+        if !edit::append(scope, "kv_namespaces", &[("binding", store)]) {
+            return Err("`kv_namespaces` is no list".to_owned());
+        }
+        changes.declared.push(format!("the KV namespace `{store}`"));
+        changes.notes.push(format!("wrangler makes the namespace `{store}` when it deploys, unless you give its `id`"));
+    }
+    let needed = Needs::of(&before.map(|input| input.sections.clone()).unwrap_or_default());
+    if let Some((store, _)) =
+        needed.store.filter(|(store, _)| plan.needs.store.as_ref().is_none_or(|(now, _)| now != store))
+    {
+        changes.notes.push(format!("the KV namespace `{store}` is still bound: edgate no longer reads it"));
+    }
+    let required = old.and_then(|old| old.get("secrets")).and_then(|secrets| secrets.get("required"));
+    let new: Vec<String> = plan.needs.secrets.keys().filter(|name| !lists(required, name)).cloned().collect();
+    let stale = |name: &str| needed.secrets.contains_key(name) && !plan.needs.secrets.contains_key(name);
+    let gone: Vec<String> =
+        needed.secrets.keys().filter(|name| stale(name) && lists(required, name)).cloned().collect();
+    if new.is_empty() && gone.is_empty() {
+        return Ok(());
+    }
+    let table = edit::table(scope, "secrets").and_then(Item::as_table_like_mut);
+    let Some(table) = table else { return Err("[secrets] is no table".to_owned()) };
+    let list = table.entry("required").or_insert_with(|| Item::Value(Array::new().into()));
+    let Some(list) = list.as_array_mut() else { return Err("`required` of [secrets] is no list".to_owned()) };
+    list.retain(|name| !name.as_str().is_some_and(stale));
+    edit::add(list, new.iter().cloned());
+    // An empty list would tell wrangler that there are no secrets at all.
+    if list.is_empty() && table.len() == 1 {
+        scope.as_table_like_mut().map(|scope| scope.remove("secrets"));
+    }
+    changes.declared.extend(new.iter().map(|name| format!("the secret `{name}`")));
+    changes.undeclared.extend(gone.iter().map(|name| format!("the secret `{name}`")));
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Whether a manifest declares what its configuration needs. Each platform has its own idea of what must be declared:
+//! Workers a key-value store and, so that a deployment without them fails, secrets; Spin every address it may call.
+
+use super::finding::{Finding, Spot};
+use super::input::{Input, Kind};
+use super::manifest::Scope;
+use super::needs::{Needs, variable_of};
+use super::tree::{Node, Span};
+use crate::config::diagnostic::{Code, Diagnostic, Place};
+
+/// What a manifest lacks of what is needed, and the file that says so: the manifest itself, or the document.
+pub fn missing(manifest: &Input, says_so: &Input, needs: &Needs) -> Vec<Finding> {
+    let Some(scope) = &manifest.scope else { return Vec::new() };
+    let found = match manifest.kind {
+        Kind::Wrangler => wrangler(scope, needs),
+        Kind::Spin => spin(scope, needs),
+        Kind::Document | Kind::Stored => Vec::new(),
+    };
+    found.into_iter().map(|missing| missing.finding(manifest, scope, says_so)).collect()
+}
+
+/// One thing that is needed and not declared.
+struct Missing {
+    /// What needs it.
+    place: Place,
+    message: String,
+    help: String,
+    /// Where it should be declared.
+    list: Option<Span>,
+}
+
+impl Missing {
+    fn finding(self, manifest: &Input, scope: &Scope, says_so: &Input) -> Finding {
+        let need = Spot::new(&says_so.file, says_so.tree.locate(&self.place));
+        let help = format!("{}, or run `edgate bind`", self.help);
+        let diagnostic =
+            |label| Diagnostic::new(Code::NotDeclared, self.place.clone(), &self.message, label).help(&help);
+        match (&self.list, manifest.file == says_so.file) {
+            (list, true) => {
+                let finding = Finding { diagnostic: diagnostic("needed here"), spot: need, related: None };
+                match list {
+                    Some(list) => finding.related(Spot::new(&manifest.file, list.clone()), "not listed here"),
+                    None => finding,
+                }
+            }
+            (list, false) => {
+                let spot = Spot::new(&manifest.file, list.clone().or(scope.span.clone()));
+                let finding = Finding { diagnostic: diagnostic("not declared here"), spot, related: None };
+                finding.related(need, "needed here")
+            }
+        }
+    }
+}
+
+fn wrangler(scope: &Scope, needs: &Needs) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    let table = |name: &str| match &scope.name {
+        Some(environment) => format!("env.{environment}.{name}"),
+        None => name.to_owned(),
+    };
+    let namespaces = scope.table.get("kv_namespaces").map(Node::elements).unwrap_or_default();
+    let bound = |store: &str| namespaces.iter().any(|one| one.get("binding").and_then(Node::text) == Some(store));
+    if let Some((store, place)) = needs.store.as_ref().filter(|(store, _)| !bound(store)) {
+        missing.push(Missing {
+            place: place.clone(),
+            message: format!("no KV namespace is bound as `{store}`"),
+            help: format!("add [[{}]] with `binding = \"{store}\"`", table("kv_namespaces")),
+            list: None,
+        });
+    }
+    let secrets = scope.table.get("secrets").and_then(|secrets| secrets.entry("required"));
+    let listed = |name: &str| lists(secrets.map(|entry| &entry.value), name);
+    for (name, place) in needs.secrets.iter().filter(|(name, _)| !listed(name)) {
+        missing.push(Missing {
+            place: place.clone(),
+            message: format!("the secret `{name}` is not declared"),
+            help: format!("add it to `required` in [{}], so that no deployment lacks it", table("secrets")),
+            list: secrets.map(|entry| entry.span.clone()),
+        });
+    }
+    missing
+}
+
+fn spin(scope: &Scope, needs: &Needs) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    let component = scope.name.as_deref().unwrap_or("edgate");
+    let hosts = scope.table.entry("allowed_outbound_hosts");
+    let patterns = || hosts.iter().flat_map(|entry| entry.value.elements()).filter_map(Node::text);
+    for (origin, place) in needs.origins.iter().filter(|(origin, _)| !patterns().any(|pattern| allows(pattern, origin)))
+    {
+        missing.push(Missing {
+            place: place.clone(),
+            message: format!("Spin will not let `{origin}` be called"),
+            help: format!("add it to `allowed_outbound_hosts` of [component.{component}]"),
+            list: hosts.map(|entry| entry.span.clone()),
+        });
+    }
+    let stores = scope.table.entry("key_value_stores");
+    let stored = |store: &str| lists(stores.map(|entry| &entry.value), store);
+    if let Some((store, place)) = needs.store.as_ref().filter(|(store, _)| !stored(store)) {
+        missing.push(Missing {
+            place: place.clone(),
+            message: format!("the component may not open the store `{store}`"),
+            help: format!("add it to `key_value_stores` of [component.{component}]"),
+            list: stores.map(|entry| entry.span.clone()),
+        });
+    }
+    for (name, place) in &needs.secrets {
+        let variable = variable_of(name);
+        let given = scope.table.get("variables").is_some_and(|variables| variables.entry(&variable).is_some());
+        let application = scope.root.get("variables").is_some_and(|variables| variables.entry(&variable).is_some());
+        if !given || !application {
+            let help = if given {
+                format!("add `{variable} = {{ required = true, secret = true }}` to [variables]")
+            } else {
+                format!("add `{variable} = \"{{{{ {variable} }}}}\"` to [component.{component}.variables]")
+            };
+            let message = format!("the variable `{variable}`, which holds the secret `{name}`, is not declared");
+            missing.push(Missing { place: place.clone(), message, help, list: None });
+        }
+    }
+    missing
+}
+
+/// Whether a list of strings has this one.
+pub fn lists(list: Option<&Node>, wanted: &str) -> bool {
+    list.is_some_and(|list| list.elements().iter().any(|element| element.text() == Some(wanted)))
+}
+
+/// Whether an entry of `allowed_outbound_hosts` allows an origin, as Spin decides it. One with variables in it is
+/// given the benefit of the doubt.
+pub fn allows(pattern: &str, origin: &str) -> bool {
+    if pattern.contains("{{") {
+        return true;
+    }
+    let (Some((scheme, rest)), Some((wanted_scheme, wanted))) = (pattern.split_once("://"), origin.split_once("://"))
+    else {
+        return false;
+    };
+    let (host, port) = authority(rest.trim_end_matches('/'), scheme);
+    let (wanted_host, wanted_port) = authority(wanted, wanted_scheme);
+    let host_fits = match host.strip_prefix("*.") {
+        Some(domain) => wanted_host.strip_suffix(domain).is_some_and(|below| below.ends_with('.')),
+        None => host == "*" || host == wanted_host || in_network(host, wanted_host),
+    };
+    let port_fits = match port.split_once("..") {
+        Some((from, to)) => {
+            let number = |text: &str| text.parse::<u16>().ok();
+            number(&wanted_port)
+                .zip(number(from).zip(number(to)))
+                .is_some_and(|(port, (from, to))| (from..to).contains(&port))
+        }
+        None => port == "*" || port == wanted_port,
+    };
+    (scheme == "*" || scheme == wanted_scheme) && host_fits && port_fits
+}
+
+/// Host and port, the scheme's own where none is written.
+fn authority<'a>(text: &'a str, scheme: &str) -> (&'a str, String) {
+    let own = match scheme {
+        "https" => "443",
+        "http" => "80",
+        _ => "",
+    };
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.to_owned()),
+        _ => (text, own.to_owned()),
+    }
+}
+
+fn in_network(network: &str, address: &str) -> bool {
+    let address = address.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    matches!((network.parse::<ipnet::IpNet>(), address), (Ok(network), Ok(address)) if network.contains(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allows;
+
+    #[test]
+    fn outbound_hosts_are_matched_as_spin_does() {
+        for (pattern, origin, fits) in [
+            ("https://a.example", "https://a.example", true),
+            ("https://a.example/", "https://a.example", true),
+            ("https://a.example:443", "https://a.example", true),
+            ("http://a.example", "https://a.example", false),
+            ("*://*:*", "http://127.0.0.1:9101", true),
+            ("http://127.0.0.1", "http://127.0.0.1:9101", false),
+            ("http://127.0.0.1:*", "http://127.0.0.1:9101", true),
+            ("http://127.0.0.1:9100..9102", "http://127.0.0.1:9101", true),
+            ("http://127.0.0.1:9100..9101", "http://127.0.0.1:9101", false),
+            ("https://*.example.com", "https://api.example.com", true),
+            ("https://*.example.com", "https://example.com", false),
+            ("https://*.example.com", "https://badexample.com", false),
+            ("http://10.0.0.0/8:80", "http://10.1.2.3", true),
+            ("https://{{ host }}", "https://a.example", true),
+            ("nonsense", "https://a.example", false),
+        ] {
+            assert_eq!(allows(pattern, origin), fits, "{pattern} {origin}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What happened to a request, in words: its path, its route, the policies, the upstream, and which other routes
+//! nearly took it.
+
+use super::request::Asked;
+use super::{Sent, Told};
+use crate::body::Body;
+use crate::cli::routes::{action, columns, conditions, host, methods};
+use crate::cli::{Exit, Outcome};
+use crate::config::document::Sections;
+use crate::config::units::Duration;
+use crate::gateway::{Action, Gateway, host_of};
+use crate::path::{normalize, normalize_query, unescape};
+use crate::routing::condition::Facts;
+use crate::routing::{Entry, Verdict};
+use http::{HeaderMap, HeaderValue};
+
+/// More near misses than this help nobody.
+const MOST_MISSES: usize = 5;
+
+/// A larger body is not shown.
+const MOST_BODY: usize = 2_000;
+
+type Rows = Vec<[String; 2]>;
+
+pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told) -> Outcome {
+    let request = format!("{} {}://{}{}", asked.method, asked.scheme, asked.authority, asked.target());
+    let mut rows: Rows = vec![["request".to_owned(), request]];
+    let path = normalize(&asked.path, gateway.encoded_slashes).ok();
+    if let Some(path) = path.as_deref().filter(|path| *path != asked.path) {
+        rows.push(["path".to_owned(), format!("{path}, as `{}` is understood", asked.path)]);
+    }
+    let query = asked.query.as_deref().and_then(normalize_query);
+    if let Some(query) = query.as_deref().filter(|query| asked.query.as_deref() != Some(*query)) {
+        rows.push(["query".to_owned(), format!("{query}, after escaping")]);
+    }
+    let authority = asked.authority.to_ascii_lowercase();
+    let facts = path.as_deref().map(|path| Facts {
+        host: host_of(&authority),
+        path,
+        method: &asked.method,
+        headers: &asked.headers,
+        query: query.as_deref(),
+    });
+    let considered = facts.as_ref().map(|facts| gateway.router.consider(facts)).unwrap_or_default();
+    let taken = considered.iter().find(|(_, verdict)| *verdict == Verdict::Matches).map(|(entry, _)| *entry);
+    if let (Some(entry), Some(facts)) = (taken.filter(|_| told.routed), &facts) {
+        route(gateway, sections, entry, facts, &mut rows);
+    }
+    let mut text = columns([""; 2], &rows);
+    text += &outcome(told);
+    text += &others(gateway, &considered, taken);
+    let exit = if told.routed && told.reject.is_none() { Exit::Fine } else { Exit::Mistakes };
+    Outcome { exit, out: text, err: String::new() }
+}
+
+/// The route that took it: why, with which parameters, and what it does.
+fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_>, rows: &mut Rows) {
+    let Some(route) = gateway.routes.get(entry.route.0) else { return };
+    let mut push = |name: &str, value: String| rows.push([name.to_owned(), value]);
+    push("route", route.name.clone());
+    push("  host", host(&entry.host));
+    push("  path", entry.pattern.text.clone());
+    push("  methods", methods(&entry.conditions));
+    for condition in conditions(&entry.conditions) {
+        push("  condition", condition);
+    }
+    let captured = entry.pattern.capture(facts.path).unwrap_or_default();
+    for (name, range) in entry.pattern.names.iter().zip(captured) {
+        push("  parameter", format!("{name} = {:?}", unescape(&facts.path[range])));
+    }
+    for policy in &route.policies {
+        push("policy", format!("{}: {}", policy.name(), policy.describe()));
+    }
+    let what = match &route.action {
+        Action::Proxy(proxy) => {
+            let upstream = gateway.upstreams.get(proxy.upstream);
+            format!("upstream {}: {}", upstream.map_or("", |upstream| &upstream.name), action(gateway, sections, entry))
+        }
+        Action::Redirect(_) => format!("redirect: {}", action(gateway, sections, entry)),
+        Action::Respond(_) => format!("respond: {}", action(gateway, sections, entry)),
+    };
+    push("action", what);
+}
+
+/// What was sent, or what is answered.
+fn outcome(told: &Told) -> String {
+    match (&told.sent, &told.reject) {
+        (Some(sent), None) => sent_request(sent),
+        (_, reject) => {
+            let status = told.response.status();
+            let why = match reject {
+                Some(code) => format!("refused by the gateway: {code}"),
+                None => "by the gateway itself".to_owned(),
+            };
+            let mut text = format!("\nthe answer, {why}:\n  {status}\n");
+            text += &fields(told.response.headers());
+            if let Body::Bytes(bytes) = told.response.body() {
+                text += &body(bytes);
+            }
+            text
+        }
+    }
+}
+
+fn sent_request(sent: &Sent) -> String {
+    let upgrade = if sent.upgrade { ", as a WebSocket" } else { "" };
+    let timeout = Duration(sent.timeout);
+    format!(
+        "\nthe upstream gets, with {timeout} to begin its answer{upgrade}:\n  {} {}\n{}",
+        sent.method,
+        sent.url,
+        fields(&sent.headers)
+    )
+}
+
+fn fields(headers: &HeaderMap) -> String {
+    let value = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let mut lines: Vec<String> = headers.iter().map(|(name, text)| format!("  {name}: {}\n", value(text))).collect();
+    lines.sort();
+    lines.concat()
+}
+
+fn body(bytes: &[u8]) -> String {
+    if bytes.len() > MOST_BODY {
+        return format!("\n  ({} bytes)\n", bytes.len());
+    }
+    let text = String::from_utf8_lossy(bytes);
+    format!("\n{}", text.lines().map(|line| format!("  {line}\n")).collect::<String>())
+}
+
+/// The routes that nearly took it, and those that would, were the one that did not there.
+fn others(gateway: &Gateway, considered: &[(&Entry, Verdict)], taken: Option<&Entry>) -> String {
+    let mut seen = Vec::new();
+    let mut rows = Rows::new();
+    for (entry, verdict) in considered {
+        if taken.is_some_and(|taken| taken.route == entry.route) || seen.contains(&entry.route) {
+            continue;
+        }
+        let why = match verdict {
+            Verdict::Host | Verdict::Path => continue,
+            Verdict::Method => format!("takes {} only", methods(&entry.conditions)),
+            Verdict::Condition(unmet) => unmet.clone(),
+            Verdict::Matches => "matches too, and is less specific".to_owned(),
+        };
+        seen.push(entry.route);
+        let name = gateway.routes.get(entry.route.0).map_or("", |route| route.name.as_str());
+        rows.push([format!("  {name}"), format!("{}: {why}", entry.pattern.text)]);
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let more = rows.len().saturating_sub(MOST_MISSES);
+    rows.truncate(MOST_MISSES);
+    let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
+    format!("\nother routes that came near:\n{}{more}", columns([""; 2], &rows))
+}

@@ -1,0 +1,174 @@
+//! The reference of the configuration, docs/configuration.md: made from the JSON Schema and from the list of codes, so
+//! that it cannot say anything else than the program does.
+
+use super::schema;
+use crate::config::diagnostic::Code;
+use crate::config::document::Kind;
+use serde_json::{Map, Value};
+
+const BEGINNING: &str = "\
+<!-- Made by `edgate schema --markdown`: change the doc comments in src/config.rs instead. -->
+
+# Configuration
+
+A configuration is a document, `edgate.toml`, or the same sections as bindings of the platform, one to one: the table
+`[route.list-orders]` is the binding `ROUTE_LIST_ORDERS`. `edgate bind` writes the bindings of a document into
+wrangler.toml and spin.toml; `edgate check` finds every mistake in any of the three.
+
+In wrangler.toml a binding is a table under `[vars]`; in spin.toml it is a JSON string in the component's
+`environment`. Secrets are never values, only names: `{ secret = \"ORDERS_KEY\" }` is the Workers secret `ORDERS_KEY`,
+or the Spin variable `orders_key`.
+
+Put this on the first line of a document, and an editor knows what this page says:
+
+```toml
+#:schema ./edgate.schema.json
+```
+
+## Values
+
+| Type | How it is written |
+|---|---|
+| name | Small letters and digits in words joined by single hyphens, a letter first, 64 characters at most: `list-orders`. |
+| duration | A number and a unit, `ms`, `s`, `m`, `h` or `d`, or several of them: `\"250ms\"`, `\"10s\"`, `\"1m30s\"`. |
+| size | A number and a unit, `B`, `KB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024: `\"8 KB\"`. |
+| pattern | A path whose segments are literal or have one parameter, `/img-{name}.png`; the last may take all that is left, `/files/{*rest}`. |
+| template | A text with placeholders: `{path.NAME}`, `{query.NAME}`, `{header.NAME}`, `{request.host}`, `{request.path}`, `{request.method}`, `{request.scheme}`, `{request.id}`, `{client.address}`. `{{` and `}}` stand for braces. |
+";
+
+const CODES: &str = "
+## Diagnostics
+
+What `edgate check` says is wrong has a stable code. With an error, a configuration does not serve.
+
+| Code | Severity | Meaning |
+|---|---|---|
+";
+
+/// The whole page.
+pub fn markdown() -> String {
+    let schema = schema::value();
+    let mut page = Page { schema: &schema, text: BEGINNING.to_owned(), tables: Vec::new() };
+    for kind in Kind::ALL {
+        page.section(kind);
+    }
+    page.text += CODES;
+    for code in Code::ALL {
+        page.text += &format!("| `{}` | {} | {} |\n", code.as_str(), code.severity(), code.meaning());
+    }
+    page.text
+}
+
+struct Page<'a> {
+    schema: &'a Value,
+    text: String,
+    /// What was written so far, with the table it was written for.
+    tables: Vec<(&'a Value, String)>,
+}
+
+impl<'a> Page<'a> {
+    fn section(&mut self, kind: Kind) {
+        let property = &self.schema["properties"][kind.key()];
+        let (title, section) = match property["additionalProperties"].is_object() {
+            true => (format!("{}.NAME", kind.key()), &property["additionalProperties"]),
+            false => (kind.key().to_owned(), property),
+        };
+        if let Some(definition) = self.definition(section) {
+            self.table("##", &title, definition);
+        }
+    }
+
+    /// A table of the document: its keys, and then the tables inside it.
+    fn table(&mut self, heading: &str, title: &str, definition: &'a Value) {
+        self.text += &format!("\n{heading} `[{title}]`\n\n");
+        if let Some((_, other)) = self.tables.iter().find(|(written, _)| *written == definition) {
+            self.text += &format!("The same keys as `[{other}]`.\n");
+            return;
+        }
+        self.tables.push((definition, title.to_owned()));
+        self.text += &format!("{}\n\n", said(definition));
+        self.text += "| Key | Type | Meaning |\n|---|---|---|\n";
+        let required = definition["required"].as_array();
+        let needed = |key: &str| required.is_some_and(|required| required.iter().any(|name| name == key));
+        let mut inner = Vec::new();
+        for (key, property) in properties(definition) {
+            let meaning = match needed(key) {
+                true => format!("**Needed.** {}", self.meaning(property)),
+                false => self.meaning(property),
+            };
+            self.text += &format!("| `{key}` | {} | {meaning} |\n", self.kind(property));
+            inner.extend(self.inner(property).map(|(name, table)| (format!("{title}.{key}{name}"), table)));
+        }
+        for (title, table) in inner {
+            self.table("###", &title, table);
+        }
+    }
+
+    /// The table that a key holds, or that stands for each of the names in it.
+    fn inner(&self, property: &'a Value) -> Option<(&'static str, &'a Value)> {
+        let table = |schema| self.definition(schema).filter(|definition| definition["properties"].is_object());
+        let options = property["additionalProperties"]["anyOf"].as_array();
+        let named = || options.into_iter().flatten().find_map(table).map(|table| (".FIELD", table));
+        table(property).map(|table| ("", table)).or_else(named)
+    }
+
+    /// What a schema refers to.
+    fn definition(&self, schema: &'a Value) -> Option<&'a Value> {
+        let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str())?;
+        self.schema.pointer(reference.strip_prefix('#')?)
+    }
+
+    /// A type in words.
+    fn kind(&self, schema: &'a Value) -> String {
+        if let Some(definition) = self.definition(schema) {
+            return match definition["oneOf"].as_array() {
+                Some(words) => words
+                    .iter()
+                    .filter_map(|word| word["const"].as_str())
+                    .map(|word| format!("`{word}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                None => "table".to_owned(),
+            };
+        }
+        if let Some(options) = schema["anyOf"].as_array() {
+            return options.iter().map(|option| self.kind(option)).collect::<Vec<_>>().join(" or ");
+        }
+        let pattern = schema["pattern"].as_str().unwrap_or_default();
+        match schema["type"].as_str() {
+            Some("array") => format!("list of: {}", self.kind(&schema["items"])),
+            Some("object") if schema["additionalProperties"].is_object() => {
+                format!("table of: {}", self.kind(&schema["additionalProperties"]))
+            }
+            Some("string") if pattern.contains("(ms|") => "duration".to_owned(),
+            Some("string") if pattern.contains("(B|") => "size".to_owned(),
+            Some(other) => other.to_owned(),
+            None => "any".to_owned(),
+        }
+    }
+
+    /// What a key means; with the meaning of each word, where it takes one of several.
+    fn meaning(&self, schema: &'a Value) -> String {
+        let mut meaning = said(schema);
+        let words = self.definition(schema).or_else(|| self.definition(&schema["items"]));
+        for word in words.and_then(|words| words["oneOf"].as_array()).into_iter().flatten() {
+            if let (Some(name), Some(text)) = (word["const"].as_str(), word["description"].as_str()) {
+                meaning += &format!("<br>`{name}`: {}", cell(text));
+            }
+        }
+        meaning
+    }
+}
+
+fn properties(definition: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    definition["properties"].as_object().map(Map::iter).into_iter().flatten()
+}
+
+fn said(schema: &Value) -> String {
+    cell(schema["description"].as_str().unwrap_or_default())
+}
+
+/// Text in a table.
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
+}
