@@ -82,7 +82,14 @@ pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
     let plan = Plan::of(&document, &loaded);
     let files = [(Platform::Cloudflare, &arguments.wrangler), (Platform::Spin, &arguments.spin)];
     let mut manifests = Vec::new();
-    for (platform, name) in files.into_iter().filter(|(platform, _)| plan.platforms.contains(platform)) {
+    let mut left_alone = String::new();
+    for (platform, name) in files {
+        if !plan.platforms.contains(&platform) {
+            if folder.join(name).exists() {
+                left_alone += &format!("{name} is left alone: {} is not for {platform}\n", document.file.name);
+            }
+            continue;
+        }
         let before = match folder.join(name).exists() {
             true => match input::read(folder, name, &arguments.choice) {
                 Ok(input) if input.kind.platform() == Some(platform) => Some(input),
@@ -93,7 +100,8 @@ pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
         };
         manifests.push(Manifest { name, platform, before });
     }
-    if arguments.check { check(&plan, &manifests) } else { write(folder, &plan, manifests) }
+    let outcome = if arguments.check { check(&plan, &manifests) } else { write(folder, &plan, manifests) };
+    Outcome { out: left_alone + &outcome.out, ..outcome }
 }
 
 /// Whether the manifests are in step.
@@ -138,6 +146,9 @@ fn write(folder: &Path, plan: &Plan<'_>, manifests: Vec<Manifest<'_>>) -> Outcom
             Ok(edited) => edited,
             Err(message) => return Outcome::usage(format!("{name}: {message}")),
         };
+        // Lines end as they did before: the editor of TOML knows one way only.
+        let windows = before.as_ref().is_some_and(|input| input.file.text.contains("\r\n"));
+        let text = if windows { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text };
         let unchanged = before.as_ref().is_some_and(|input| input.file.text == text);
         if !unchanged && let Err(error) = std::fs::write(folder.join(name), &text) {
             return Outcome::usage(format!("{name} cannot be written: {error}"));

@@ -82,14 +82,17 @@ async function call(lines, cx) {
   const [, , method, url, kind, limit, timeout, upgrade] = lines;
   const headers = change(lines, 8, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
-  const over = { body: false };
-  const body = kind === "client" ? (limit ? count(cx.request.body, Number(limit), over) : cx.request.body) : undefined;
+  // A request whose body turns out too large is broken off: it must not look complete to the upstream.
+  const over = limit ? new AbortController() : null;
+  const body = kind === "client" ? (over ? count(cx.request.body, Number(limit), over) : cx.request.body) : undefined;
   let response;
   try {
-    response = await within(Number(timeout), fetch(url, { method, headers, body, redirect: "manual" }));
+    response = await within(Number(timeout), fetch(url, { method, headers, body, redirect: "manual", signal: over?.signal }));
   } catch (error) {
-    return `E\n${over.body ? "body-too-large" : reason(error)}\n${error}`;
+    return `E\n${over?.signal.aborted ? "body-too-large" : reason(error)}\n${error}`;
   }
+  // An upstream may answer a request whose body it did not get all of.
+  if (over?.signal.aborted) return "E\nbody-too-large\n";
   cx.response = response;
   const reply = ["R", response.status, response.body ? 1 : 0];
   const wants = namesOthers(response.headers) ? null : wanted.response;
@@ -130,7 +133,7 @@ function count(stream, most, over) {
     transform(chunk, controller) {
       bytes += chunk.byteLength;
       if (bytes <= most) return controller.enqueue(chunk);
-      over.body = true;
+      over.abort();
       controller.error(new Error("the body is too large"));
     },
   });

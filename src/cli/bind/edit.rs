@@ -27,15 +27,61 @@ pub fn put(parent: &mut Item, key: &str, node: &Node) {
     let Some(entries) = parent.as_table_like_mut() else { return };
     let mut new = section(node, headers);
     match (entries.get_mut(key), &mut new) {
-        (Some(Item::Table(old)), Item::Table(new)) => {
-            new.set_position(old.position());
-            *new.decor_mut() = old.decor().clone();
-        }
+        (Some(Item::Table(old)), Item::Table(new)) => return merge(old, new, node),
         // A table with a header stands elsewhere than a value, and its key has no place of its own.
         (Some(Item::Value(_)), Item::Table(_)) => drop(entries.remove(key)),
         _ => {}
     }
     entries.insert(key, new);
+    tidy(parent);
+}
+
+/// The space before a closing brace belongs to the last value, whichever it is now.
+pub fn tidy(item: &mut Item) {
+    let Item::Value(Value::InlineTable(table)) = item else { return };
+    let last = table.len().saturating_sub(1);
+    for (index, (_, value)) in table.iter_mut().enumerate() {
+        value.decor_mut().set_suffix(if index == last { " " } else { "" });
+    }
+}
+
+/// Makes a table say what another does. What it says already, and the comments in it, stay.
+fn merge(old: &mut Table, new: &Table, node: &Node) {
+    old.retain(|key, _| new.contains_key(key));
+    for (key, item) in new {
+        let same = |old: &Item| node.get(key).is_some_and(|node| says(old, node));
+        let mut item = item.clone();
+        match (old.get(key), item.as_value_mut()) {
+            (Some(there), _) if same(there) => continue,
+            (Some(Item::Value(there)), Some(value)) => *value.decor_mut() = there.decor().clone(),
+            (Some(_), _) => drop(old.remove(key)),
+            (None, _) => {}
+        }
+        match old.get_mut(key) {
+            Some(there) => *there = item,
+            None => drop(old.insert(key, item)),
+        }
+    }
+}
+
+/// Whether a value in a file is this one.
+fn says(item: &Item, node: &Node) -> bool {
+    match (&node.content, item) {
+        (Content::Table(entries), item) => item.as_table_like().is_some_and(|table| {
+            let same = |key: &str, item| node.get(key).is_some_and(|node| says(item, node));
+            table.len() == entries.len() && table.iter().all(|(key, item)| same(key, item))
+        }),
+        (Content::List(elements), Item::Value(Value::Array(list))) => {
+            let same = |(element, value): (&Node, &Value)| says(&Item::Value(value.clone()), element);
+            list.len() == elements.len() && elements.iter().zip(list).all(same)
+        }
+        (Content::Text(text), item) => item.as_str() == Some(&text.text),
+        (Content::Scalar(Json::Bool(truth)), item) => item.as_bool() == Some(*truth),
+        (Content::Scalar(Json::Number(number)), item) => {
+            item.as_integer().map_or_else(|| item.as_float().is_some() && item.as_float() == number.as_f64(), |integer| number.as_i64() == Some(integer))
+        }
+        _ => false,
+    }
 }
 
 /// A section as a table with a header, or in braces where headers cannot stand.
@@ -132,6 +178,7 @@ pub fn remove(document: &mut DocumentMut, path: &[&str], key: &str) {
     let above = above.and_then(|above| above.as_str()).unwrap_or_default().to_owned();
     let place = entries.get(key).and_then(position).or(place);
     entries.remove(key);
+    tidy(parent);
     let kept = detached(&above);
     if kept.is_empty() {
         return;

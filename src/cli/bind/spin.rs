@@ -70,6 +70,7 @@ fn put_text(table: &mut Item, key: &str, mut value: Value) {
     }
     // The table may have been there for its own tables alone.
     entries.insert(key, Item::Value(value));
+    edit::tidy(table);
     if let Item::Table(table) = table {
         table.set_implicit(false);
     }

@@ -46,6 +46,8 @@ pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told)
     if let (Some(entry), Some(facts)) = (taken.filter(|_| told.routed), &facts) {
         route(gateway, sections, entry, facts, &mut rows);
     }
+    // As wide as the longest name there is, so that the values stand in one place for every request.
+    rows.iter_mut().for_each(|[name, _]| *name = format!("{name:11}"));
     let mut text = columns([""; 2], &rows);
     text += &outcome(told);
     text += &others(gateway, &considered, taken);

@@ -115,7 +115,7 @@ fn prepare(up: Up) -> Result<serve::Server> {
             .with_context(|| format!("cannot write the key-value pair {key:?}"))?;
     }
     let around = instance::Surroundings {
-        engine: Engine::new(Config::new().wasm_component_model_async(true))?,
+        engine: Engine::new(&config())?,
         state_dir: Arc::new(state_dir),
         clients: outbound::Clients::new(),
         quiet: up.quiet,
@@ -130,6 +130,13 @@ fn prepare(up: Up) -> Result<serve::Server> {
         handlers: handlers.collect::<Result<_>>()?,
         router: routes::Router::new(app.routes)?,
     })
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    match std::env::var("X").as_deref() { Ok("1") => { config.cranelift_opt_level(wasmtime::OptLevel::None); } Ok("2") => { config.cranelift_opt_level(wasmtime::OptLevel::None).cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass); } _ => {} }
+    config
 }
 
 /// What `spin up` prints, for people and for tests that wait for it. Nobody has to be listening.

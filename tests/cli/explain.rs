@@ -1,0 +1,109 @@
+//! `edgate explain` on the example's document.
+
+use super::folder::Folder;
+use edgate::cli::Exit;
+
+fn explain(command: &[&str]) -> (Exit, String) {
+    let folder = Folder::example();
+    let outcome = folder.run(&[&["explain"], command].concat());
+    assert_eq!(outcome.err, "");
+    (outcome.exit, outcome.out)
+}
+
+#[test]
+fn a_route_is_told_with_its_policies_and_its_upstream() {
+    let (exit, out) = explain(&["GET", "https://api.example.com/api/../api//x%7ey?a=1", "-H", "Cookie: a=b", "-H", "Accept: text/css", "--peer", "10.0.0.1"]);
+    assert_eq!(exit, Exit::Fine);
+    assert_eq!(
+        out,
+        "\
+request      GET https://api.example.com/api/../api//x%7ey?a=1
+path         /api/x~y, as `/api/../api//x%7ey` is understood
+route        echo
+  host       any
+  path       /api/{*rest}
+  methods    any
+  parameter  rest = \"x~y\"
+policy       limit-body: request bodies up to 100 MB
+policy       transform: request: remove cookie, set x-client; response: remove server, set x-served-by
+action       upstream echo: http://127.0.0.1:9103/{*rest}
+
+the upstream gets, with 2s to begin its answer:
+  GET http://127.0.0.1:9103/x~y?a=1
+  accept: text/css
+  cdn-loop: edgate-demo
+  forwarded: for=10.0.0.1;host=api.example.com;proto=https
+  via: 1.1 edgate-demo
+  x-client: 10.0.0.1
+  x-forwarded-for: 10.0.0.1
+  x-forwarded-host: api.example.com
+  x-forwarded-proto: https
+  x-request-id: dc647b302c979ad9dd8f082e550eb9c5
+"
+    );
+}
+
+#[test]
+fn a_refusal_names_the_routes_that_came_near() {
+    let (exit, out) = explain(&["DELETE", "/orders"]);
+    assert_eq!(exit, Exit::Mistakes);
+    assert!(out.contains("the answer, refused by the gateway: method-not-allowed:\n  405 Method Not Allowed\n  allow: GET, HEAD, POST, OPTIONS\n"), "{out}");
+    assert!(out.contains("other routes that came near:\n  orders-preview  /orders: takes GET only\n  orders          /orders: takes GET, POST only\n"), "{out}");
+}
+
+#[test]
+fn conditions_that_fail_are_told() {
+    let (exit, out) = explain(&["GET", "/orders"]);
+    assert_eq!(exit, Exit::Fine);
+    assert!(out.contains("route        orders\n"), "{out}");
+    assert!(out.contains("  orders-preview  /orders: header `x-preview` is missing\n"), "{out}");
+    let (_, out) = explain(&["GET", "/orders", "-H", "X-Preview: 1"]);
+    assert!(out.contains("route        orders-preview\n"), "{out}");
+    assert!(out.contains("  condition  header x-preview\n"), "{out}");
+    assert!(out.contains("the answer, by the gateway itself:\n  501 Not Implemented\n"), "{out}");
+    assert!(out.contains("  orders  /orders: matches too, and is less specific\n"), "{out}");
+}
+
+#[test]
+fn what_no_route_takes_is_told() {
+    let (exit, out) = explain(&["GET", "/nowhere"]);
+    assert_eq!(exit, Exit::Mistakes);
+    assert!(out.contains("refused by the gateway: no-route:\n  404 Not Found\n"), "{out}");
+    let (exit, out) = explain(&["GET", "/a%2fb"]);
+    assert_eq!(exit, Exit::Mistakes);
+    assert!(out.contains("bad-path"), "{out}");
+    let (exit, out) = explain(&["POST", "/upload", "-H", "Content-Length: 2000000"]);
+    assert_eq!(exit, Exit::Mistakes);
+    assert!(out.contains("refused by the gateway: body-too-large"), "{out}");
+    assert!(out.contains("route        upload\n"), "{out}");
+}
+
+#[test]
+fn a_redirection_is_told_with_its_location() {
+    let (exit, out) = explain(&["GET", "/shop/a%20b/c?x"]);
+    assert_eq!(exit, Exit::Fine);
+    assert!(out.contains("action       redirect: 308 /orders/{path.rest}\n"), "{out}");
+    assert!(out.contains("  location: /orders/a%20b/c?x\n"), "{out}");
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let folder = Folder::new("explain-secrets");
+    folder.write(
+        "edgate.toml",
+        "[upstream.a]\nurl = \"https://a.example\"\n[route.a]\nmatch = { path = \"/\" }\nupstream = \"a\"\n\
+         request_headers = { set = { authorization = { secret = \"KEY\", prefix = \"Bearer \" } } }\n",
+    );
+    let outcome = folder.run(&["explain", "GET", "/"]);
+    assert!(outcome.out.contains("  authorization: Bearer ***\n"), "{}", outcome.out);
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    let folder = Folder::example();
+    for command in [["G T", "/"], ["GET", "orders"], ["GET", "ftp://x/"]] {
+        let outcome = folder.run(&["explain", command[0], command[1]]);
+        assert_eq!(outcome.exit, Exit::Usage, "{command:?}");
+    }
+    assert_eq!(folder.run(&["explain", "GET", "/", "-H", "nonsense"]).exit, Exit::Usage);
+}

@@ -1,0 +1,265 @@
+//! A scenario in memory: no process, no socket, and a clock that moves at once. Like the Workers adapter, this host
+//! lets the gateway see only the header fields that it says it reads, so that a field it forgot to name is found here.
+
+use crate::platform::record;
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use edgate::body::Body;
+use edgate::config::Platform;
+use edgate::config::document::Sections;
+use edgate::headers::{self, content_length};
+use edgate::host::{Capabilities, Host, HostError, Incoming, MadeOf, Outgoing};
+use edgate::instance::Instance;
+use edgate::memory::{Answer, MemoryHost, Stream, finish};
+use edgate_kit::compare;
+use edgate_kit::scenario::answer::{Answer as Scripted, AnswerBody, Fault};
+use edgate_kit::scenario::content::Content;
+use edgate_kit::scenario::{Exchange, Request, Scenario};
+use edgate_kit::seen::{End, SeenBody, SeenRequest, SeenResponse};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What one exchange leaves behind at the upstreams.
+#[derive(Default)]
+struct Wire {
+    /// Upstreams by authority.
+    names: BTreeMap<String, String>,
+    scripts: BTreeMap<String, VecDeque<Scripted>>,
+    seen: BTreeMap<String, Vec<SeenRequest>>,
+    /// Fields that the gateway did not want to see.
+    request_rest: HeaderMap,
+    response_rest: HeaderMap,
+    interest: Option<HashSet<HeaderName>>,
+}
+
+/// Replays a scenario. Gives back what was not as expected.
+pub fn replay(scenario: &Scenario) -> Result<Vec<String>> {
+    let addresses: BTreeMap<String, SocketAddr> =
+        scenario.upstream_names().into_iter().zip(9000..).map(|(name, port)| (name, (Ipv4Addr::LOCALHOST, port).into())).collect();
+    let scenario = scenario.with_addresses(&addresses)?;
+    let wire = Rc::new(RefCell::new(Wire {
+        names: addresses.iter().map(|(name, address)| (address.to_string(), name.clone())).collect(),
+        ..Wire::default()
+    }));
+    let upstreams = Rc::clone(&wire);
+    let host = MemoryHost::new(move |request| upstreams.borrow_mut().answer(request));
+    let host = Rc::new(host.with_secrets(scenario.secrets.clone()));
+    let mut diagnostics = Vec::new();
+    let sections = Sections::from_document(scenario.config.clone(), &mut diagnostics);
+    // A scenario that only one platform can serve is that platform's.
+    let spin = scenario.skip.contains_key(&edgate_kit::scenario::HostName::Workerd);
+    let platform = if spin { Platform::Spin } else { Platform::Cloudflare };
+    let instance = Instance::new(Capabilities::of(platform), sections, diagnostics);
+    set_values(&host, &scenario.store);
+    let mut mismatches = Vec::new();
+    for (position, exchange) in scenario.exchanges.iter().enumerate() {
+        let found = one(&instance, &host, &wire, exchange)?;
+        let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
+        mismatches.extend(found.into_iter().map(|found| format!("exchange {} ({name}): {found}", position + 1)));
+    }
+    Ok(mismatches)
+}
+
+fn set_values(host: &MemoryHost, stores: &edgate_kit::scenario::Stores) {
+    for (store, values) in stores {
+        for (key, value) in values {
+            host.set_value(store, key, value.0.clone());
+        }
+    }
+}
+
+fn one(instance: &Rc<Instance>, host: &Rc<MemoryHost>, wire: &RefCell<Wire>, exchange: &Exchange) -> Result<Vec<String>> {
+    set_values(host, &exchange.store);
+    host.advance(exchange.request.advance.unwrap_or_default());
+    let mut incoming = incoming(&exchange.request)?;
+    {
+        let mut wire = wire.borrow_mut();
+        wire.scripts.clear();
+        for step in &exchange.upstreams {
+            wire.scripts.entry(step.at.clone()).or_default().push_back(step.answer.clone());
+        }
+        let interest = instance.interest();
+        wire.request_rest = withhold(&mut incoming.headers, interest.as_ref().map(|interest| &interest.request));
+        wire.interest = interest.map(|interest| interest.response.clone());
+    }
+    let shared: Rc<dyn Host> = host.clone();
+    let response = finish(Rc::clone(instance).handle(shared, incoming)).context("the gateway waits for nothing")?;
+    host.run_later();
+    let mut wire = wire.borrow_mut();
+    let seen = std::mem::take(&mut wire.seen);
+    let mut mismatches = compare::requests(&exchange.upstreams, &seen);
+    if let Some(expected) = &exchange.response {
+        let mut expected = expected.clone();
+        // Trailers, and when pieces arrive, are the platforms' alone.
+        expected.trailers.clear();
+        expected.first_byte_before_end = false;
+        let response = seen_response(response, std::mem::take(&mut wire.response_rest), &exchange.request);
+        mismatches.extend(compare::response(&expected, &response));
+    }
+    let log = host.take_log();
+    if let Some(expected) = &exchange.log {
+        match log.iter().find_map(|line| record(line)) {
+            Some(record) => mismatches.extend(compare::log(expected, &record)),
+            None => mismatches.push(format!("no access record; the log says: {log:#?}")),
+        }
+    }
+    Ok(mismatches)
+}
+
+/// Takes away what the gateway does not want to see, unless `Connection` names fields.
+fn withhold(fields: &mut HeaderMap, interest: Option<&HashSet<HeaderName>>) -> HeaderMap {
+    let mut rest = HeaderMap::new();
+    let Some(interest) = interest.filter(|_| !fields.contains_key(http::header::CONNECTION)) else { return rest };
+    let names: Vec<HeaderName> = fields.keys().filter(|name| !interest.contains(*name)).cloned().collect();
+    for name in names {
+        for value in fields.get_all(&name) {
+            rest.append(name.clone(), value.clone());
+        }
+        fields.remove(&name);
+    }
+    rest
+}
+
+fn incoming(request: &Request) -> Result<Incoming> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in request.fields() {
+        headers.append(name.parse::<HeaderName>()?, HeaderValue::from_bytes(value.as_bytes())?);
+    }
+    let (path, query) = match request.target.split_once('?') {
+        Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+        None => (request.target.clone(), None),
+    };
+    let body = match &request.body {
+        Some(body) => Body::host(stream(&body.content, false), content_length(&headers).ok().flatten()),
+        None => Body::Empty,
+    };
+    Ok(Incoming {
+        method: request.method.parse()?,
+        scheme: "http",
+        authority: request.host.clone(),
+        path,
+        query,
+        headers_size: headers::section_size(&headers),
+        headers,
+        body,
+        peer: Some(request.peer),
+        version: "1.1",
+    })
+}
+
+fn stream(content: &Content, fails: bool) -> Stream {
+    let mut chunks = Vec::new();
+    let mut offset = 0;
+    while let Some(block) = content.block(offset) {
+        offset += block.len() as u64;
+        chunks.push(Bytes::copy_from_slice(block));
+    }
+    Stream { chunks, fails }
+}
+
+impl Wire {
+    fn answer(&mut self, request: &Outgoing) -> Answer {
+        let rest = request.url.strip_prefix("http://").unwrap_or(&request.url);
+        let (authority, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let Some(name) = self.names.get(authority).cloned() else {
+            return fail(HostError::Unreachable(format!("no upstream at {authority}")));
+        };
+        let scripted = self.scripts.get_mut(&name).and_then(VecDeque::pop_front);
+        if scripted.as_ref().and_then(|answer| answer.fault) != Some(Fault::Refuse) {
+            let seen = self.seen_request(request, authority, target);
+            self.seen.entry(name.clone()).or_default().push(seen);
+        }
+        match scripted {
+            Some(scripted) => self.scripted(&scripted, request),
+            None => Answer { after: Duration::ZERO, result: Ok(status(599)) },
+        }
+    }
+
+    fn scripted(&mut self, scripted: &Scripted, request: &Outgoing) -> Answer {
+        match scripted.fault {
+            Some(Fault::Refuse) => return fail(HostError::Unreachable("refused".to_owned())),
+            Some(Fault::Close | Fault::Reset) => return fail(HostError::Disconnected("closed".to_owned())),
+            Some(Fault::BadStatusLine | Fault::HugeHeader) => return fail(HostError::Protocol("not HTTP".to_owned())),
+            Some(Fault::Hang) => return Answer { after: Duration::MAX, result: Err(HostError::Timeout) },
+            Some(Fault::Short | Fault::ResetMidBody) | None => {}
+        }
+        let mut fields = HeaderMap::new();
+        for (name, value) in scripted.fields() {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
+                fields.append(name, value);
+            }
+        }
+        self.response_rest = withhold(&mut fields, self.interest.as_ref());
+        let content = match &scripted.body {
+            _ if request.method == http::Method::HEAD => Stream::default(),
+            AnswerBody::Whole(content) => stream(content, scripted.fault.is_some()),
+            AnswerBody::Chunks { chunks, .. } => {
+                let chunks = chunks.iter().map(|chunk| Bytes::from(chunk.clone())).collect();
+                Stream { chunks, fails: scripted.fault.is_some() }
+            }
+        };
+        let mut response = status(scripted.status);
+        *response.body_mut() = Body::host(content, content_length(&fields).ok().flatten());
+        *response.headers_mut() = fields;
+        Answer { after: scripted.delay.unwrap_or_default(), result: Ok(response) }
+    }
+
+    fn seen_request(&mut self, request: &Outgoing, authority: &str, target: &str) -> SeenRequest {
+        let mut fields = vec![("host".to_owned(), authority.to_owned())];
+        fields.extend(text(&request.headers));
+        if request.made_of == MadeOf::Client {
+            fields.extend(text(&self.request_rest));
+        }
+        let mut body = SeenBody::empty();
+        if let Body::Host(host) = &request.body
+            && let Some(stream) = host.handle.downcast_ref::<Stream>()
+        {
+            stream.chunks.iter().for_each(|chunk| body.push(chunk));
+        }
+        SeenRequest { method: request.method.to_string(), target: target.to_owned(), headers: fields, body, complete: true }
+    }
+}
+
+fn seen_response(response: Response<Body>, rest: HeaderMap, request: &Request) -> SeenResponse {
+    let (parts, body) = response.into_parts();
+    let mut headers = text(&parts.headers);
+    if matches!(body, Body::Host(_)) {
+        headers.extend(text(&rest));
+    } else if !headers.iter().any(|(name, _)| name == "content-length") && parts.status != StatusCode::NO_CONTENT {
+        headers.push(("content-length".to_owned(), body.length().unwrap_or_default().to_string()));
+    }
+    let (content, end) = match edgate::memory::collect(body) {
+        Ok(content) => (content, End::Complete),
+        Err(content) => (content, End::Truncated("the stream failed".to_owned())),
+    };
+    let content = if request.method == "HEAD" { Bytes::new() } else { content };
+    let mut body = SeenBody::empty();
+    body.push(&content);
+    SeenResponse {
+        status: parts.status.as_u16(),
+        headers,
+        body,
+        trailers: Vec::new(),
+        end,
+        chunk_times: Vec::new(),
+        websocket: None,
+    }
+}
+
+fn text(fields: &HeaderMap) -> Vec<(String, String)> {
+    fields.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
+
+fn fail(error: HostError) -> Answer {
+    Answer { after: Duration::ZERO, result: Err(error) }
+}
+
+fn status(code: u16) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}

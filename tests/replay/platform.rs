@@ -1,0 +1,113 @@
+//! A scenario on a real platform: the built Worker on workerd, or the built component on Spin, before real upstream
+//! servers on loopback.
+
+use anyhow::{Context, Result, ensure};
+use edgate::config::document::Sections;
+use edgate_kit::compare;
+use edgate_kit::running::{Deployment, Running};
+use edgate_kit::scenario::{Exchange, HostName, Scenario};
+use edgate_kit::spin::{self, Spin};
+use edgate_kit::upstream::Upstreams;
+use edgate_kit::workerd::{self, Format, Workerd};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long to wait for a request that an upstream should see, or a line that should be logged.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Replays a scenario. Gives back what was not as expected.
+pub async fn replay(host: HostName, scenario: &Scenario) -> Result<Vec<String>> {
+    let mut upstreams = Upstreams::start(scenario.upstream_names()).await?;
+    let addresses = upstreams.addresses();
+    let scenario = scenario.with_addresses(&addresses)?;
+    let allowed = addresses.values().map(|address| format!("http://{address}")).collect();
+    let gateway = start(host, &scenario, allowed).await?;
+    let mut mismatches = Vec::new();
+    for (position, exchange) in scenario.exchanges.iter().enumerate() {
+        let found = one(&gateway, &mut upstreams, exchange).await?;
+        let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
+        mismatches.extend(found.into_iter().map(|found| format!("exchange {} ({name}): {found}", position + 1)));
+    }
+    let noise = gateway.lines().since(0).into_iter().filter(|line| line.contains("panicked") || line.contains("RuntimeError"));
+    mismatches.extend(noise.map(|line| format!("the log says: {line}")));
+    Ok(mismatches)
+}
+
+async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) -> Result<Vec<String>> {
+    for (store, values) in &exchange.store {
+        for (key, value) in values {
+            gateway.set_value(store, key, &value.0)?;
+        }
+    }
+    if let Some(advance) = exchange.request.advance {
+        tokio::time::sleep(advance).await;
+    }
+    upstreams.prepare(exchange).await?;
+    let mark = gateway.lines().count();
+    let response = gateway.send(&exchange.request).await.context("no response");
+    let id = response.as_ref().ok().and_then(|response| {
+        let field = response.headers.iter().find(|(name, _)| name == "x-request-id");
+        field.map(|(_, value)| value.clone())
+    });
+    let seen = upstreams.take_seen(exchange, PATIENCE).await;
+    let mut mismatches = compare::requests(&exchange.upstreams, &seen);
+    match (&exchange.response, response) {
+        (Some(expected), Ok(response)) => mismatches.extend(compare::response(expected, &response)),
+        (None, Ok(_)) => {}
+        (_, Err(error)) => mismatches.push(format!("{error:#}; the log says: {:#?}", gateway.lines().since(mark))),
+    }
+    if let Some(expected) = &exchange.log {
+        // The line of the exchange before may come late: the identifier tells them apart.
+        let mine = |line: &str| record(line).is_some_and(|record| id.as_ref().is_none_or(|id| record["request_id"] == **id));
+        match gateway.lines().wait_for(mark, PATIENCE, mine).await {
+            Ok(line) => mismatches.extend(compare::log(expected, &record(&line).unwrap_or_default())),
+            Err(error) => mismatches.push(format!("no access record: {error:#}")),
+        }
+    }
+    Ok(mismatches)
+}
+
+/// An access record, if a line is one.
+pub fn record(line: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    (value["kind"] == "access").then_some(value)
+}
+
+async fn start(host: HostName, scenario: &Scenario, allowed: Vec<String>) -> Result<Running> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let deployment = deployment(scenario);
+    if host == HostName::Workerd {
+        let build = root.join("build/cloudflare");
+        ensure!(build.join("index.js").exists(), "there is no {}: run scripts/build first", build.display());
+        let workerd = root.join("node_modules/.bin/workerd");
+        let options = workerd::Options { workerd, build, format: Format::Plain };
+        return Ok(Running::Workerd(Workerd::start(&options, &deployment).await?));
+    }
+    let wasm = root.join("build/spin/edgate.wasm");
+    ensure!(wasm.exists(), "there is no {}: run scripts/build first", wasm.display());
+    let program = spin::find_program(stand_in(root).as_deref()).await?;
+    Ok(Running::Spin(Spin::start(&spin::Options { program, wasm, allowed }, &deployment).await?))
+}
+
+/// The stand-in for `spin up`, where it has been built.
+fn stand_in(root: &Path) -> Option<PathBuf> {
+    let named = std::env::var_os("EDGATE_SPIN_HOST").map(PathBuf::from);
+    let built = ["release", "debug"].map(|profile| root.join("target").join(profile).join("edgate-spin-host"));
+    named.into_iter().chain(built).find(|path| path.exists())
+}
+
+fn deployment(scenario: &Scenario) -> Deployment {
+    // What is wrong with the document is for the gateway to say.
+    let sections = Sections::from_document(scenario.config.clone(), &mut Vec::new());
+    let bindings = sections.bindings().into_iter().map(|(name, value)| (name, value.clone())).collect();
+    let stores: BTreeMap<_, BTreeMap<_, _>> = scenario
+        .store
+        .iter()
+        .map(|(store, values)| {
+            (store.clone(), values.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect())
+        })
+        .collect();
+    Deployment { bindings, secrets: scenario.secrets.clone().into_iter().collect(), stores }
+}
