@@ -5,7 +5,7 @@ mod overlap;
 mod route;
 
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
-use crate::config::document::{Kind, Sections, place_of};
+use crate::config::document::{Kind, Sections, binding_of, place_of};
 use crate::config::read::{Read, read};
 use crate::config::units::{Duration, Size};
 use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, Log, LogAccess, LogQuery, Platform, Source};
@@ -289,7 +289,10 @@ fn bad_header_name(text: &str, place: Place) -> Diagnostic {
 /// What to say of a reference that leads nowhere.
 fn unknown_upstream(name: &str, known: &[&str], place: Place) -> Diagnostic {
     let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match known {
-        [] => format!("there is none: add [upstream.{name}] with its `url`"),
+        [] => {
+            let binding = binding_of(Kind::Upstream, name);
+            format!("there is none: add [upstream.{name}], or the binding {binding}, with its `url`")
+        }
         known => format!("upstreams are `{}`", known.join("`, `")),
     });
     Diagnostic::new(Code::UnknownUpstream, place, format!("no upstream is named `{name}`"), "no such upstream")

@@ -15,12 +15,15 @@ use std::time::Duration;
 pub struct MemoryHost {
     now: Cell<f64>,
     seed: Cell<u64>,
-    upstream: RefCell<Box<dyn FnMut(&Outgoing) -> Answer>>,
+    upstream: RefCell<Box<Script>>,
     stores: RefCell<BTreeMap<String, BTreeMap<String, Kept>>>,
     secrets: BTreeMap<String, String>,
     log: RefCell<Vec<String>>,
     later: RefCell<VecDeque<Task<'static, ()>>>,
 }
+
+/// What answers in an upstream's place.
+type Script = dyn FnMut(&Outgoing) -> Answer;
 
 /// What a scripted upstream does.
 pub struct Answer {

@@ -56,7 +56,7 @@ pub enum Goal {
 }
 
 /// Placeholders without a name of their own.
-const FIXED: [(&str, Source); 6] = [
+pub const FIXED: [(&str, Source); 6] = [
     ("request.host", Source::Host),
     ("request.path", Source::RequestPath),
     ("request.method", Source::Method),

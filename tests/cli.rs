@@ -48,7 +48,8 @@ fn findings_in_json_have_lines_and_columns() {
     folder.write("edgate.toml", "[route.\"\u{e9}\"]\n[route.hello]\nmatch = { path = \"/\u{e9}{x\" }\nrespond = {}\n");
     let outcome = folder.run(&["check", "--format", "json"]);
     let found: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
-    let place = |index: usize| ["line", "column", "end_line", "end_column"].map(|key| found[index][key].as_u64().unwrap());
+    let place =
+        |index: usize| ["line", "column", "end_line", "end_column"].map(|key| found[index][key].as_u64().unwrap());
     assert_eq!(place(0), [1, 8, 1, 11]);
     assert_eq!(found[1]["code"], "bad-pattern");
     assert_eq!(place(1), [3, 20, 3, 23]);
@@ -70,7 +71,9 @@ fn colour_is_in_the_output_and_nothing_else() {
 #[test]
 fn a_document_for_one_platform_leaves_the_other_manifest_out() {
     let folder = Folder::new("targets");
-    folder.write("edgate.toml", &format!("[gateway]\ntargets = [\"cloudflare\"]\n{FINE}")).write("spin.toml", "[component.x]\nsource = \"x.wasm\"\n");
+    folder
+        .write("edgate.toml", &format!("[gateway]\ntargets = [\"cloudflare\"]\n{FINE}"))
+        .write("spin.toml", "[component.x]\nsource = \"x.wasm\"\n");
     let outcome = folder.run(&["check"]);
     assert_eq!(outcome.exit, Exit::Fine);
     assert!(outcome.out.contains("spin.toml is left out: edgate.toml is not for Spin\n"), "{}", outcome.out);

@@ -5,6 +5,7 @@
 
 use super::finding::{Finding, sort};
 use super::input::{Input, Kind};
+use super::tree::Node;
 use crate::compile;
 use crate::config::Platform;
 use crate::config::diagnostic::{Code, Diagnostic, Place};
@@ -84,10 +85,11 @@ pub fn load(input: &Input) -> Configuration {
 
 /// Whether a diagnostic only follows from a section that could not be read, which has its own.
 fn follows(diagnostic: &Diagnostic, input: &Input) -> bool {
-    let named = |name: &str| diagnostic.message == format!("no upstream is named `{name}`");
+    let named = || input.tree.at(&diagnostic.place.path).and_then(Node::text);
     match diagnostic.code {
         Code::UnknownUpstream => {
-            input.broken.iter().any(|(kind, name)| *kind == document::Kind::Upstream && named(name))
+            let broken = |(kind, name): &(_, String)| *kind == document::Kind::Upstream && named() == Some(name);
+            input.broken.iter().any(broken)
         }
         Code::NoRoutes | Code::UnusedUpstream => input.findings.iter().any(Finding::is_error),
         _ => false,

@@ -58,7 +58,7 @@ impl Finding {
     /// A mistake in the file itself.
     pub fn in_file(mistake: Mistake, file: &Rc<File>) -> Finding {
         let related = mistake.related.map(|(span, label)| (Spot::new(file, span), label));
-        Finding { diagnostic: mistake.diagnostic, spot: Spot::new(file, mistake.span), related }
+        Finding { diagnostic: *mistake.diagnostic, spot: Spot::new(file, mistake.span), related }
     }
 
     pub fn related(mut self, spot: Spot, label: impl Into<String>) -> Finding {

@@ -147,7 +147,7 @@ fn not_a_string(entry: &Entry, place: Place) -> Mistake {
     let message = format!("the binding `{}` is no string: Spin takes nothing else", entry.key);
     let help = format!("write `{} = '{}'`", entry.key, entry.value.json());
     let diagnostic = Diagnostic::new(Code::WrongType, place, message, "not a string").help(help);
-    Mistake { diagnostic, span: entry.span.clone(), related: None }
+    Mistake { diagnostic: Box::new(diagnostic), span: entry.span.clone(), related: None }
 }
 
 /// A foreign binding that is very likely meant for edgate: it would be ignored without a word.
@@ -171,5 +171,5 @@ fn look_alike(entry: &Entry) -> Option<Mistake> {
     let message = format!("the binding `{}` is none of edgate's, and is ignored", entry.key);
     let place = Place::of([entry.key.as_str()]).name();
     let diagnostic = Diagnostic::new(Code::UnknownBinding, place, message, "ignored").help(help);
-    object.then(|| Mistake { diagnostic, span: entry.span.clone(), related: None })
+    object.then(|| Mistake { diagnostic: Box::new(diagnostic), span: entry.span.clone(), related: None })
 }

@@ -4,6 +4,7 @@
 use super::schema;
 use crate::config::diagnostic::Code;
 use crate::config::document::Kind;
+use crate::template::FIXED;
 use serde_json::{Map, Value};
 
 const BEGINNING: &str = "\
@@ -33,7 +34,6 @@ Put this on the first line of a document, and an editor knows what this page say
 | duration | A number and a unit, `ms`, `s`, `m`, `h` or `d`, or several of them: `\"250ms\"`, `\"10s\"`, `\"1m30s\"`. |
 | size | A number and a unit, `B`, `KB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024: `\"8 KB\"`. |
 | pattern | A path whose segments are literal or have one parameter, `/img-{name}.png`; the last may take all that is left, `/files/{*rest}`. |
-| template | A text with placeholders: `{path.NAME}`, `{query.NAME}`, `{header.NAME}`, `{request.host}`, `{request.path}`, `{request.method}`, `{request.scheme}`, `{request.id}`, `{client.address}`. `{{` and `}}` stand for braces. |
 ";
 
 const CODES: &str = "
@@ -49,6 +49,12 @@ What `edgate check` says is wrong has a stable code. With an error, a configurat
 pub fn markdown() -> String {
     let schema = schema::value();
     let mut page = Page { schema: &schema, text: BEGINNING.to_owned(), tables: Vec::new() };
+    let placeholders =
+        ["path.NAME", "query.NAME", "header.NAME"].into_iter().chain(FIXED.iter().map(|(name, _)| *name));
+    let placeholders: Vec<String> = placeholders.map(|name| format!("`{{{name}}}`")).collect();
+    let placeholders = placeholders.join(", ");
+    page.text +=
+        &format!("| template | A text with placeholders: {placeholders}. `{{{{` and `}}}}` stand for braces. |\n");
     for kind in Kind::ALL {
         page.section(kind);
     }

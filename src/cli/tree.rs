@@ -48,7 +48,7 @@ pub struct Entry {
 /// Something wrong with a file itself, and where.
 #[derive(Debug, Clone)]
 pub struct Mistake {
-    pub diagnostic: Diagnostic,
+    pub diagnostic: Box<Diagnostic>,
     pub span: Span,
     /// The other place, where two conflict.
     pub related: Option<(Span, String)>,

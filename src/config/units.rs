@@ -131,7 +131,7 @@ impl fmt::Display for Size {
 }
 
 fn largest(amount: u64, units: &[(&'static str, u64)]) -> Option<(&'static str, u64)> {
-    let fits = units.iter().filter(|(_, factor)| amount >= *factor && amount % factor == 0);
+    let fits = units.iter().filter(|(_, factor)| amount >= *factor && amount.is_multiple_of(*factor));
     fits.max_by_key(|(_, factor)| *factor).copied()
 }
 

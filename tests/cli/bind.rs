@@ -12,7 +12,8 @@ fn bind(folder: &Folder, options: &[&str]) -> String {
     let command = [&["bind"], options].concat();
     let outcome = folder.run(&command);
     assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Fine, ""), "{}", outcome.out);
-    let files = |folder: &Folder| ["wrangler.toml", "spin.toml"].map(|name| folder.has(name).then(|| folder.read(name)));
+    let files =
+        |folder: &Folder| ["wrangler.toml", "spin.toml"].map(|name| folder.has(name).then(|| folder.read(name)));
     let before = files(folder);
     assert_eq!(folder.run(&command).exit, Exit::Fine);
     assert_eq!(files(folder), before);
@@ -116,10 +117,18 @@ fn tables_in_braces_and_with_dots_stay_what_they_are() {
     folder.write("edgate.toml", DOCUMENT);
     folder.write("wrangler.toml", "vars = { A = 1 }\nkv_namespaces = [{ binding = \"X\" }]\n");
     bind(&folder, &[]);
-    assert!(folder.read("wrangler.toml").starts_with("vars = { A = 1, EDGATE = { name = \"demo\" }, "), "{}", folder.read("wrangler.toml"));
+    assert!(
+        folder.read("wrangler.toml").starts_with("vars = { A = 1, EDGATE = { name = \"demo\" }, "),
+        "{}",
+        folder.read("wrangler.toml")
+    );
     folder.write("wrangler.toml", "vars.A = 1\nvars.ROUTE_OLD = '{}'\n");
     bind(&folder, &[]);
-    assert!(folder.read("wrangler.toml").starts_with("vars.A = 1\nvars.EDGATE = { name = \"demo\" }\n"), "{}", folder.read("wrangler.toml"));
+    assert!(
+        folder.read("wrangler.toml").starts_with("vars.A = 1\nvars.EDGATE = { name = \"demo\" }\n"),
+        "{}",
+        folder.read("wrangler.toml")
+    );
 }
 
 #[test]
@@ -129,14 +138,22 @@ fn what_toml_cannot_say_is_written_as_json() {
     folder.write("edgate.json", document);
     bind(&folder, &["--document", "edgate.json"]);
     let wrangler = folder.read("wrangler.toml");
-    assert!(wrangler.contains(r#"ROUTE_HELLO = '{"match":{"path":"/"},"respond":{"json":{"nothing":null,"large":18446744073709551615}}}'"#), "{wrangler}");
+    assert!(
+        wrangler.contains(
+            r#"ROUTE_HELLO = '{"match":{"path":"/"},"respond":{"json":{"nothing":null,"large":18446744073709551615}}}'"#
+        ),
+        "{wrangler}"
+    );
 }
 
 #[test]
 fn lines_that_end_as_on_windows_survive() {
     let folder = Folder::new("bind-crlf");
     let crlf = |text: &str| text.replace('\n', "\r\n");
-    folder.write("edgate.toml", &crlf(DOCUMENT)).write("wrangler.toml", &crlf(WRANGLER)).write("spin.toml", &crlf(SPIN));
+    folder
+        .write("edgate.toml", &crlf(DOCUMENT))
+        .write("wrangler.toml", &crlf(WRANGLER))
+        .write("spin.toml", &crlf(SPIN));
     bind(&folder, &[]);
     assert!(folder.read("wrangler.toml").contains("# This stands alone.\r\n"));
     assert_eq!(folder.run(&["check"]).exit, Exit::Fine);
@@ -145,7 +162,9 @@ fn lines_that_end_as_on_windows_survive() {
 #[test]
 fn a_document_with_mistakes_is_not_written() {
     let folder = Folder::new("bind-broken");
-    folder.write("edgate.toml", &DOCUMENT.replace("upstream = \"orders\"", "upstream = \"order\"")).write("wrangler.toml", WRANGLER);
+    folder
+        .write("edgate.toml", &DOCUMENT.replace("upstream = \"orders\"", "upstream = \"order\""))
+        .write("wrangler.toml", WRANGLER);
     let outcome = folder.run(&["bind"]);
     assert_eq!(outcome.exit, Exit::Mistakes);
     assert!(outcome.err.contains("error[unknown-upstream]"), "{}", outcome.err);

@@ -12,7 +12,16 @@ fn explain(command: &[&str]) -> (Exit, String) {
 
 #[test]
 fn a_route_is_told_with_its_policies_and_its_upstream() {
-    let (exit, out) = explain(&["GET", "https://api.example.com/api/../api//x%7ey?a=1", "-H", "Cookie: a=b", "-H", "Accept: text/css", "--peer", "10.0.0.1"]);
+    let (exit, out) = explain(&[
+        "GET",
+        "https://api.example.com/api/../api//x%7ey?a=1",
+        "-H",
+        "Cookie: a=b",
+        "-H",
+        "Accept: text/css",
+        "--peer",
+        "10.0.0.1",
+    ]);
     assert_eq!(exit, Exit::Fine);
     assert_eq!(
         out,

@@ -77,9 +77,10 @@ fn says(item: &Item, node: &Node) -> bool {
         }
         (Content::Text(text), item) => item.as_str() == Some(&text.text),
         (Content::Scalar(Json::Bool(truth)), item) => item.as_bool() == Some(*truth),
-        (Content::Scalar(Json::Number(number)), item) => {
-            item.as_integer().map_or_else(|| item.as_float().is_some() && item.as_float() == number.as_f64(), |integer| number.as_i64() == Some(integer))
-        }
+        (Content::Scalar(Json::Number(number)), item) => item.as_integer().map_or_else(
+            || item.as_float().is_some() && item.as_float() == number.as_f64(),
+            |integer| number.as_i64() == Some(integer),
+        ),
         _ => false,
     }
 }

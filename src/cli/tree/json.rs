@@ -134,7 +134,7 @@ fn duplicate(value: &ast::Value<'_>, origin: &Origin<'_>) -> Option<Mistake> {
 fn twice(name: &str, span: Span, first: Span) -> Mistake {
     let message = format!("the key `{name}` stands twice");
     let diagnostic = Diagnostic::new(Code::DuplicateKey, Place::default(), message, "again").help("keep one of them");
-    Mistake { diagnostic, span, related: Some((first, "the first one".to_owned())) }
+    Mistake { diagnostic: Box::new(diagnostic), span, related: Some((first, "the first one".to_owned())) }
 }
 
 /// What serde_json says of a text, without its line and column: those are of the text, not of the file.
@@ -146,7 +146,7 @@ fn unreadable(text: &str, origin: &Origin<'_>, place: &Place, what: &str, error:
     let at = (line + error.column().saturating_sub(1)).min(text.len());
     let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-    Mistake { diagnostic, span: origin.span(at, end), related: None }
+    Mistake { diagnostic: Box::new(diagnostic), span: origin.span(at, end), related: None }
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Reader<'_> {
         if value.is_none() {
             let message = format!("`{number}` cannot be said in JSON, which bindings hold");
             let diagnostic = Diagnostic::new(Code::BadValue, Place::default(), message, "not a JSON number");
-            self.mistakes.push(Mistake { diagnostic, span: span.clone(), related: None });
+            self.mistakes.push(Mistake { diagnostic: Box::new(diagnostic), span: span.clone(), related: None });
         }
         Content::Scalar(value.unwrap_or(Value::from(0)))
     }
@@ -100,7 +100,7 @@ fn mistake(text: &str, error: &TomlError) -> Mistake {
     let diagnostic = Diagnostic::new(code, Place::default(), message, label);
     let diagnostic = Diagnostic { help: help.map(str::to_owned), ..diagnostic };
     let first = (code == Code::DuplicateKey).then(|| first(text, &span)).flatten();
-    Mistake { diagnostic, span, related: first.map(|span| (span, "the first one".to_owned())) }
+    Mistake { diagnostic: Box::new(diagnostic), span, related: first.map(|span| (span, "the first one".to_owned())) }
 }
 
 /// Where a key that stands twice stands for the first time: in what comes before its line, which can be parsed.
