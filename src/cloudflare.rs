@@ -8,6 +8,9 @@
 mod host;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use crate::config::document::{Binding, Sections};
 use crate::config::json;
 use crate::config::{Platform, document};

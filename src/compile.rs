@@ -72,7 +72,9 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
         let help = "add one: [route.hello], or the binding ROUTE_HELLO, with a `match` and an action";
         diagnostics.push(Diagnostic::new(Code::NoRoutes, Place::default(), message, "no route").help(help));
     }
-    gateway.router = overlap::check(&entries, &mut diagnostics);
+    overlap::check(&entries, &mut diagnostics);
+    let entries: Vec<_> = entries.into_iter().map(|placed| placed.entry).collect();
+    gateway.router = Router::compile(&entries);
     let serves = !diagnostics.iter().any(Diagnostic::is_error);
     Loaded { gateway: serves.then_some(gateway), source: None, diagnostics }
 }

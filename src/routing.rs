@@ -5,17 +5,18 @@
 //! header conditions, then that of query conditions. The order in the file never decides: where two routes would be
 //! equal, the configuration is refused.
 //!
-//! A matchit tree finds the most specific pattern for a path in time that does not grow with the number of routes.
-//! Only when no route of that pattern takes the request are the others looked at one by one.
+//! How it is found without looking at every route is [`table`]'s business.
 
 pub mod condition;
 pub mod pattern;
+mod table;
 
 use condition::{Conditions, Facts, Methods, Takes};
-use pattern::{Pattern, matched_length};
+use pattern::Pattern;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
+use table::Table;
 
 /// The position of a route among the gateway's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,13 +69,6 @@ pub enum Verdict {
     Matches,
 }
 
-/// Two patterns that cannot stand in one tree.
-#[derive(Debug)]
-pub struct Conflict {
-    pub entry: usize,
-    pub with: usize,
-}
-
 /// All entries, in trees by host.
 #[derive(Default)]
 pub struct Router {
@@ -84,32 +78,16 @@ pub struct Router {
     any: Table,
 }
 
-/// The patterns of one host.
-#[derive(Default)]
-struct Table {
-    /// One tree of the patterns without a catch-all, then one for each depth at which a catch-all begins, the deepest
-    /// first: matchit has no place for `/{a}` and `/{*b}` in one tree.
-    trees: Vec<matchit::Router<usize>>,
-    /// The most specific first.
-    shapes: Vec<Shape>,
-}
-
-/// The entries of one pattern, whatever they name its parameters; the most specific first.
-struct Shape {
-    pattern: Rc<Pattern>,
-    entries: Vec<Entry>,
-}
-
 impl Router {
-    /// Builds the trees. Conflicts are told as positions in `entries`.
-    pub fn compile(entries: &[Entry]) -> Result<Router, Conflict> {
-        let mut by_host: BTreeMap<&HostPattern, Vec<usize>> = BTreeMap::new();
-        for (position, entry) in entries.iter().enumerate() {
-            by_host.entry(&entry.host).or_default().push(position);
+    /// Builds the trees.
+    pub fn compile(entries: &[Entry]) -> Router {
+        let mut by_host: BTreeMap<&HostPattern, Vec<Entry>> = BTreeMap::new();
+        for entry in entries {
+            by_host.entry(&entry.host).or_default().push(entry.clone());
         }
         let mut router = Router::default();
-        for (host, positions) in by_host {
-            let table = Table::compile(entries, positions)?;
+        for (host, entries) in by_host {
+            let table = Table::compile(entries);
             match host {
                 HostPattern::Exact(host) => drop(router.exact.insert(host.clone(), table)),
                 HostPattern::Wildcard(suffix) => router.wildcards.push((suffix.clone(), table)),
@@ -117,45 +95,32 @@ impl Router {
             }
         }
         router.wildcards.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-        Ok(router)
+        router
     }
 
     /// The route that takes a request.
     pub fn find(&self, facts: &Facts<'_>) -> Result<Found, Miss> {
-        let mut methods = Methods::default();
-        let mut matched = false;
+        let mut miss = Miss::NoRoute;
         for table in self.tables(facts.host) {
             match table.find(facts) {
                 Ok(found) => return Ok(found),
-                Err(Miss::NoRoute) => {}
-                Err(Miss::Method(more)) => {
-                    matched = true;
-                    methods = methods.union(more);
-                }
+                Err(other) => miss = miss.and(other),
             }
         }
-        Err(if matched { Miss::Method(methods) } else { Miss::NoRoute })
+        Err(miss)
     }
 
     /// Every entry, the most specific first, with what there is against it: for `edgate explain`, and for the test
     /// that holds the trees against it.
     pub fn consider(&self, facts: &Facts<'_>) -> Vec<(&Entry, Verdict)> {
-        let wildcards = self.wildcards.iter().map(|(_, table)| table);
-        let tables = self.exact.values().chain(wildcards).chain([&self.any]);
-        let mut considered: Vec<(&Entry, Verdict)> = tables
-            .flat_map(|table| table.shapes.iter().flat_map(|shape| &shape.entries))
-            .map(|entry| (entry, entry.judge(facts)))
-            .collect();
+        let mut considered: Vec<(&Entry, Verdict)> = self.all().map(|entry| (entry, entry.judge(facts))).collect();
         considered.sort_by_key(|(entry, _)| entry.precedence(facts));
         considered
     }
 
     /// Every entry, the most specific first: for `edgate routes`.
     pub fn entries(&self) -> Vec<&Entry> {
-        let wildcards = self.wildcards.iter().map(|(_, table)| table);
-        let tables = self.exact.values().chain(wildcards).chain([&self.any]);
-        let mut entries: Vec<&Entry> =
-            tables.flat_map(|table| &table.shapes).flat_map(|shape| &shape.entries).collect();
+        let mut entries: Vec<&Entry> = self.all().collect();
         // A route that names methods comes before one that takes any.
         entries.sort_by_key(|entry| {
             let any = entry.conditions.methods.is_empty();
@@ -166,25 +131,39 @@ impl Router {
 
     /// The header fields that conditions look at.
     pub fn fields(&self) -> impl Iterator<Item = &http::HeaderName> {
-        let wildcards = self.wildcards.iter().map(|(_, table)| table);
-        let tables = self.exact.values().chain(wildcards).chain([&self.any]);
-        let entries = tables.flat_map(|table| &table.shapes).flat_map(|shape| &shape.entries);
-        entries.flat_map(|entry| entry.conditions.headers.iter().map(|(name, _)| name))
+        self.all().flat_map(|entry| entry.conditions.headers.iter().map(|(name, _)| name))
     }
 
     /// The methods that routes take at a host and path, whatever their other conditions.
     pub fn methods(&self, facts: &Facts<'_>) -> Methods {
-        let entries = self.tables(facts.host).flat_map(|table| table.shapes.iter()).flat_map(|shape| &shape.entries);
-        let here = entries.filter(|entry| entry.pattern.capture(facts.path).is_some());
+        let here = self
+            .tables(facts.host)
+            .flat_map(Table::entries)
+            .filter(|entry| entry.pattern.capture(facts.path).is_some());
         here.fold(Methods::default(), |all, entry| {
             all.union(if entry.conditions.methods.is_empty() { Methods::all() } else { entry.conditions.methods })
         })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Entry> {
+        let wildcards = self.wildcards.iter().map(|(_, table)| table);
+        self.exact.values().chain(wildcards).chain([&self.any]).flat_map(Table::entries)
     }
 
     fn tables<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Table> {
         let exact = self.exact.get(host);
         let wildcards = self.wildcards.iter().filter(|(suffix, _)| is_below(host, suffix)).map(|(_, table)| table);
         exact.into_iter().chain(wildcards).chain([&self.any])
+    }
+}
+
+impl Miss {
+    /// What two places that were looked at say together.
+    fn and(self, other: Miss) -> Miss {
+        match (self, other) {
+            (Miss::Method(one), Miss::Method(other)) => Miss::Method(one.union(other)),
+            (Miss::NoRoute, miss) | (miss, Miss::NoRoute) => miss,
+        }
     }
 }
 
@@ -230,92 +209,4 @@ impl Entry {
         let takes = self.conditions.takes(facts.method).unwrap_or(Takes::Any);
         (self.host.rank(), Pattern::clone(&self.pattern), takes, std::cmp::Reverse(self.conditions.weight()))
     }
-}
-
-impl Table {
-    fn compile(entries: &[Entry], positions: Vec<usize>) -> Result<Table, Conflict> {
-        let mut by_shape: BTreeMap<Rc<Pattern>, Vec<usize>> = BTreeMap::new();
-        for position in positions {
-            by_shape.entry(Rc::clone(&entries[position].pattern)).or_default().push(position);
-        }
-        let mut table = Table::default();
-        let mut depth = None;
-        for (index, (pattern, positions)) in by_shape.iter().enumerate() {
-            let catches_at = pattern.catch_all.then_some(pattern.segments.len());
-            if table.trees.is_empty() || depth != catches_at {
-                depth = catches_at;
-                table.trees.push(matchit::Router::new());
-            }
-            if let Some(tree) = table.trees.last_mut()
-                && tree.insert(pattern.shape(), index).is_err()
-            {
-                return Err(Conflict { entry: positions[0], with: clash(pattern, by_shape.iter().take(index)) });
-            }
-            let mut members: Vec<Entry> = positions.iter().map(|position| entries[*position].clone()).collect();
-            members.sort_by_key(|entry| std::cmp::Reverse(entry.conditions.weight()));
-            table.shapes.push(Shape { pattern: Rc::clone(pattern), entries: members });
-        }
-        Ok(table)
-    }
-
-    fn find(&self, facts: &Facts<'_>) -> Result<Found, Miss> {
-        let path = match &facts.path[..matched_length(facts.path)] {
-            "" => "/",
-            path => path,
-        };
-        let Some(index) = self.trees.iter().find_map(|tree| tree.at(path).ok().map(|found| *found.value)) else {
-            return Err(Miss::NoRoute);
-        };
-        let mut methods = Methods::default();
-        let mut matched = false;
-        for shape in &self.shapes[index..] {
-            let Some(captured) = shape.pattern.capture(facts.path) else { continue };
-            match shape.pick(facts) {
-                Ok(entry) => {
-                    return Ok(Found { route: entry.route, pattern: Rc::clone(&entry.pattern), captured });
-                }
-                Err(Miss::NoRoute) => {}
-                Err(Miss::Method(more)) => {
-                    matched = true;
-                    methods = methods.union(more);
-                }
-            }
-        }
-        Err(if matched { Miss::Method(methods) } else { Miss::NoRoute })
-    }
-}
-
-impl Shape {
-    fn pick(&self, facts: &Facts<'_>) -> Result<&Entry, Miss> {
-        let mut best: Option<(Takes, &Entry)> = None;
-        let mut refused = Methods::default();
-        let mut matched = false;
-        for entry in self.entries.iter().filter(|entry| entry.conditions.hold(facts)) {
-            matched = true;
-            match entry.conditions.takes(facts.method) {
-                Some(takes) if best.is_none_or(|(other, _)| takes < other) => best = Some((takes, entry)),
-                Some(_) => {}
-                None => refused = refused.union(entry.conditions.methods),
-            }
-        }
-        match best {
-            Some((_, entry)) => Ok(entry),
-            None if matched => Err(Miss::Method(refused)),
-            None => Err(Miss::NoRoute),
-        }
-    }
-}
-
-/// The earlier pattern that a tree has no place beside: the nearest in order, which shares the place of the clash.
-fn clash<'a>(pattern: &Pattern, earlier: impl Iterator<Item = (&'a Rc<Pattern>, &'a Vec<usize>)>) -> usize {
-    let mut last = 0;
-    for (other, positions) in earlier {
-        let mut pair = matchit::Router::new();
-        let clashes = pair.insert(other.shape(), 0).is_ok() && pair.insert(pattern.shape(), 1).is_err();
-        if clashes && other.catch_all == pattern.catch_all {
-            return positions[0];
-        }
-        last = positions[0];
-    }
-    last
 }

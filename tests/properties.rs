@@ -3,6 +3,7 @@
 
 use edgate::body::Body;
 use edgate::config::EncodedSlashes;
+use edgate::config::Platform;
 use edgate::config::document::{Binding, Sections};
 use edgate::config::template;
 use edgate::config::words::Presence;
@@ -14,14 +15,13 @@ use edgate::path::{normalize, normalize_query, unescape};
 use edgate::routing::condition::{Conditions, Facts, METHODS, Methods};
 use edgate::routing::pattern::Pattern;
 use edgate::routing::{Entry, HostPattern, Miss, RouteId, Router, Verdict};
-use edgate::config::Platform;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 use std::rc::Rc;
 use std::time::Duration;
 
 fn segment() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["a", "b", "ab", "{x}", "{y}", "{x}.js", "{x}.b.js"])
+    prop::sample::select(vec!["a", "b", "ab", "{x}", "{y}", "{x}.js", "{x}.b.js", "c{x}", "c.{x}s"])
 }
 
 fn pattern() -> impl Strategy<Value = String> {
@@ -42,11 +42,8 @@ fn pattern() -> impl Strategy<Value = String> {
 }
 
 fn conditions() -> impl Strategy<Value = Conditions> {
-    let presence = prop_oneof![
-        Just(Presence::Present),
-        Just(Presence::Absent),
-        Just(Presence::Equals("1".to_owned())),
-    ];
+    let presence =
+        prop_oneof![Just(Presence::Present), Just(Presence::Absent), Just(Presence::Equals("1".to_owned())),];
     let headers = prop::collection::vec((prop::sample::select(vec!["x-a", "x-b"]), presence.clone()), 0..2);
     let query = prop::collection::vec((prop::sample::select(vec!["a", "b"]), presence), 0..2);
     (prop::collection::vec(0..METHODS.len(), 0..3), headers, query).prop_map(|(methods, headers, query)| {
@@ -54,7 +51,8 @@ fn conditions() -> impl Strategy<Value = Conditions> {
         for method in methods {
             conditions.methods.insert(&METHODS[method]);
         }
-        conditions.headers = headers.into_iter().map(|(name, wanted)| (HeaderName::from_static(name), wanted)).collect();
+        conditions.headers =
+            headers.into_iter().map(|(name, wanted)| (HeaderName::from_static(name), wanted)).collect();
         conditions.query = query.into_iter().map(|(name, wanted)| (name.to_owned(), wanted)).collect();
         conditions
     })
@@ -70,14 +68,15 @@ fn host() -> impl Strategy<Value = HostPattern> {
 }
 
 fn path() -> impl Strategy<Value = String> {
-    prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "c", "c.js", "c.b.js", ".js"]), 0..5)
-        .prop_flat_map(|segments| {
+    prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "c", "c.js", "c.b.js", ".js"]), 0..5).prop_flat_map(
+        |segments| {
             let path = format!("/{}", segments.join("/"));
             any::<bool>().prop_map(move |slash| if slash && path != "/" { format!("{path}/") } else { path.clone() })
-        })
+        },
+    )
 }
 
-/// Routes in one tree, those with which it cannot be built left out.
+/// Routes in one router, those left out that `compile` refuses.
 fn router(drafts: Vec<(HostPattern, String, Conditions)>) -> Router {
     let mut entries: Vec<Entry> = Vec::new();
     for (index, (host, pattern, conditions)) in drafts.into_iter().enumerate() {
@@ -95,15 +94,12 @@ fn router(drafts: Vec<(HostPattern, String, Conditions)>) -> Router {
             continue;
         }
         entries.push(entry);
-        if Router::compile(&entries).is_err() {
-            entries.pop();
-        }
     }
-    Router::compile(&entries).unwrap_or_else(|_| panic!("these entries were compiled before"))
+    Router::compile(&entries)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_tree_agrees_with_the_naive_matcher(

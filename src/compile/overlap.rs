@@ -5,11 +5,11 @@ use super::route::Placed;
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::routing::condition::{Conditions, Methods};
 use crate::routing::pattern::Pattern;
-use crate::routing::{Entry, HostPattern, Router};
+use crate::routing::{Entry, HostPattern};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Reports what cannot stand together, and builds the router of the rest.
-pub fn check(placed: &[Placed], diagnostics: &mut Vec<Diagnostic>) -> Router {
+/// Reports what cannot stand together.
+pub fn check(placed: &[Placed], diagnostics: &mut Vec<Diagnostic>) {
     let mut groups: BTreeMap<(&HostPattern, &Pattern), Vec<&Placed>> = BTreeMap::new();
     for one in placed {
         groups.entry((&one.entry.host, &one.entry.pattern)).or_default().push(one);
@@ -28,31 +28,6 @@ pub fn check(placed: &[Placed], diagnostics: &mut Vec<Diagnostic>) -> Router {
             }
         }
         unreachable(group, &mut reported, diagnostics);
-    }
-    router(placed, diagnostics)
-}
-
-/// Builds the router, and reports each pattern that no tree has a place for.
-fn router(placed: &[Placed], diagnostics: &mut Vec<Diagnostic>) -> Router {
-    let mut left: Vec<&Placed> = placed.iter().collect();
-    loop {
-        let entries: Vec<Entry> = left.iter().map(|placed| placed.entry.clone()).collect();
-        let conflict = match Router::compile(&entries) {
-            Ok(router) => return router,
-            Err(conflict) => conflict,
-        };
-        let (one, with) = (left[conflict.entry], left[conflict.with]);
-        let message = format!(
-            "the patterns `{}` and `{}` cannot stand beside each other",
-            one.entry.pattern.text, with.entry.pattern.text
-        );
-        let help = "in one place of a path, parameters may have something before them or behind them, not both kinds";
-        let diagnostic = Diagnostic::new(Code::ConflictingPatterns, one.pattern.clone(), message, "conflicts")
-            .help(help)
-            .related(with.pattern.clone(), format!("with this one of the route `{}`", with.name));
-        diagnostics.push(diagnostic);
-        let (host, pattern) = (one.entry.host.clone(), one.entry.pattern.clone());
-        left.retain(|placed| placed.entry.host != host || placed.entry.pattern != pattern);
     }
 }
 

@@ -113,7 +113,6 @@ codes! {
     DuplicateRoute "duplicate-route" Error "Two routes match exactly the same requests.",
     ShadowedRoute "shadowed-route" Error "A route can never be reached, since others take all of its requests.",
     AmbiguousRoutes "ambiguous-routes" Error "Some requests match two routes, and none is more specific.",
-    ConflictingPatterns "conflicting-patterns" Error "Two path patterns cannot stand beside each other in one tree.",
     Unsupported "unsupported" Error "A target cannot do this.",
     SourceNotAlone "source-not-alone" Error "The configuration comes from a key-value store, and there are sections beside it.",
     UnknownBinding "unknown-binding" Warning "A binding looks like a section of edgate, but is not named like one.",

@@ -24,9 +24,12 @@ pub struct Pattern {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Order {
     catches_at: Reverse<usize>,
-    ranks: Vec<(u8, Reverse<usize>)>,
+    ranks: Vec<Rank>,
     shape: String,
 }
+
+/// A literal, a parameter with something around it, a parameter alone; how much is around it, and how much before it.
+type Rank = (u8, Reverse<usize>, Reverse<usize>);
 
 /// One segment of a pattern. A catch-all's is not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +90,7 @@ impl Pattern {
         pattern.order = Order {
             catches_at: Reverse(if pattern.catch_all { pattern.segments.len() } else { usize::MAX }),
             ranks: pattern.segments.iter().map(Segment::rank).collect(),
-            shape: pattern.tree_path(),
+            shape: pattern.written(|prefix, position, suffix| format!("{prefix}{{{position}}}{suffix}")),
         };
         Ok(pattern)
     }
@@ -143,13 +146,19 @@ impl Pattern {
         Ok(())
     }
 
-    /// The pattern for a matchit tree. Parameters have their position for a name, so that routes may name them
-    /// differently.
-    pub fn shape(&self) -> &str {
-        &self.order.shape
+    /// Where its catch-all begins; one without comes before all others.
+    pub fn catches_at(&self) -> Reverse<usize> {
+        self.order.catches_at
     }
 
-    fn tree_path(&self) -> String {
+    /// The pattern for a matchit tree. Parameters have their position for a name, so that routes may name them
+    /// differently, and are whole segments.
+    pub fn tree_path(&self) -> String {
+        self.written(|_, position, _| format!("{{{position}}}"))
+    }
+
+    /// The pattern with its parameters written by `parameter`, and the catch-all by its position.
+    fn written(&self, parameter: impl Fn(&str, usize, &str) -> String) -> String {
         let mut shape = String::new();
         let mut position = 0;
         for segment in &self.segments {
@@ -157,7 +166,7 @@ impl Pattern {
             match segment {
                 Segment::Literal(literal) => shape.push_str(literal),
                 Segment::Parameter { prefix, suffix } => {
-                    shape.push_str(&format!("{prefix}{{{position}}}{suffix}"));
+                    shape.push_str(&parameter(prefix, position, suffix));
                     position += 1;
                 }
             }
@@ -244,14 +253,12 @@ impl PartialOrd for Pattern {
 }
 
 impl Segment {
-    fn rank(&self) -> (u8, Reverse<usize>) {
+    fn rank(&self) -> Rank {
         match self {
-            Segment::Literal(_) => (0, Reverse(0)),
-            // matchit's own order: suffixes first, then prefixes, each the longest first.
-            Segment::Parameter { prefix, suffix } => match (prefix.len(), suffix.len()) {
-                (0, 0) => (3, Reverse(0)),
-                (_, 0) => (2, Reverse(prefix.len())),
-                (_, _) => (1, Reverse(suffix.len())),
+            Segment::Literal(_) => (0, Reverse(0), Reverse(0)),
+            Segment::Parameter { prefix, suffix } => match prefix.len() + suffix.len() {
+                0 => (2, Reverse(0), Reverse(0)),
+                around => (1, Reverse(around), Reverse(prefix.len())),
             },
         }
     }

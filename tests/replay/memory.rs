@@ -38,8 +38,12 @@ struct Wire {
 
 /// Replays a scenario. Gives back what was not as expected.
 pub fn replay(scenario: &Scenario) -> Result<Vec<String>> {
-    let addresses: BTreeMap<String, SocketAddr> =
-        scenario.upstream_names().into_iter().zip(9000..).map(|(name, port)| (name, (Ipv4Addr::LOCALHOST, port).into())).collect();
+    let addresses: BTreeMap<String, SocketAddr> = scenario
+        .upstream_names()
+        .into_iter()
+        .zip(9000..)
+        .map(|(name, port)| (name, (Ipv4Addr::LOCALHOST, port).into()))
+        .collect();
     let scenario = scenario.with_addresses(&addresses)?;
     let wire = Rc::new(RefCell::new(Wire {
         names: addresses.iter().map(|(name, address)| (address.to_string(), name.clone())).collect(),
@@ -72,7 +76,12 @@ fn set_values(host: &MemoryHost, stores: &edgate_kit::scenario::Stores) {
     }
 }
 
-fn one(instance: &Rc<Instance>, host: &Rc<MemoryHost>, wire: &RefCell<Wire>, exchange: &Exchange) -> Result<Vec<String>> {
+fn one(
+    instance: &Rc<Instance>,
+    host: &Rc<MemoryHost>,
+    wire: &RefCell<Wire>,
+    exchange: &Exchange,
+) -> Result<Vec<String>> {
     set_values(host, &exchange.store);
     host.advance(exchange.request.advance.unwrap_or_default());
     let mut incoming = incoming(&exchange.request)?;
@@ -220,7 +229,13 @@ impl Wire {
         {
             stream.chunks.iter().for_each(|chunk| body.push(chunk));
         }
-        SeenRequest { method: request.method.to_string(), target: target.to_owned(), headers: fields, body, complete: true }
+        SeenRequest {
+            method: request.method.to_string(),
+            target: target.to_owned(),
+            headers: fields,
+            body,
+            complete: true,
+        }
     }
 }
 
@@ -251,7 +266,10 @@ fn seen_response(response: Response<Body>, rest: HeaderMap, request: &Request) -
 }
 
 fn text(fields: &HeaderMap) -> Vec<(String, String)> {
-    fields.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+    fields
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
 }
 
 fn fail(error: HostError) -> Answer {

@@ -30,7 +30,8 @@ pub async fn replay(host: HostName, scenario: &Scenario) -> Result<Vec<String>> 
         let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
         mismatches.extend(found.into_iter().map(|found| format!("exchange {} ({name}): {found}", position + 1)));
     }
-    let noise = gateway.lines().since(0).into_iter().filter(|line| line.contains("panicked") || line.contains("RuntimeError"));
+    let noise =
+        gateway.lines().since(0).into_iter().filter(|line| line.contains("panicked") || line.contains("RuntimeError"));
     mismatches.extend(noise.map(|line| format!("the log says: {line}")));
     Ok(mismatches)
 }
@@ -60,7 +61,8 @@ async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) 
     }
     if let Some(expected) = &exchange.log {
         // The line of the exchange before may come late: the identifier tells them apart.
-        let mine = |line: &str| record(line).is_some_and(|record| id.as_ref().is_none_or(|id| record["request_id"] == **id));
+        let mine =
+            |line: &str| record(line).is_some_and(|record| id.as_ref().is_none_or(|id| record["request_id"] == **id));
         match gateway.lines().wait_for(mark, PATIENCE, mine).await {
             Ok(line) => mismatches.extend(compare::log(expected, &record(&line).unwrap_or_default())),
             Err(error) => mismatches.push(format!("no access record: {error:#}")),

@@ -38,10 +38,7 @@ impl AllowedHosts {
     pub fn parse(patterns: &[String]) -> Result<Self> {
         patterns
             .iter()
-            .map(|pattern| {
-                Pattern::parse(pattern)
-                    .with_context(|| format!("allowed_outbound_hosts: {pattern:?}"))
-            })
+            .map(|pattern| Pattern::parse(pattern).with_context(|| format!("allowed_outbound_hosts: {pattern:?}")))
             .collect::<Result<_>>()
             .map(Self)
     }
@@ -54,9 +51,7 @@ impl AllowedHosts {
             return false;
         };
         let host = host.to_ascii_lowercase();
-        self.0
-            .iter()
-            .any(|pattern| pattern.allow(scheme, &host, port))
+        self.0.iter().any(|pattern| pattern.allow(scheme, &host, port))
     }
 }
 
@@ -80,10 +75,7 @@ impl Pattern {
     fn allow(&self, scheme: &str, host: &str, port: u16) -> bool {
         self.scheme.as_ref().is_none_or(|allowed| allowed == scheme)
             && self.host.allow(host)
-            && self
-                .ports
-                .as_ref()
-                .is_none_or(|allowed| allowed.contains(&port.into()))
+            && self.ports.as_ref().is_none_or(|allowed| allowed.contains(&port.into()))
     }
 }
 
@@ -99,9 +91,7 @@ impl Host {
             bail!("a path is not allowed");
         }
         match host.strip_prefix('*') {
-            Some(below) if below.starts_with('.') && !below.contains('*') => {
-                Ok(Self::Below(below.to_owned()))
-            }
+            Some(below) if below.starts_with('.') && !below.contains('*') => Ok(Self::Below(below.to_owned())),
             None if !host.contains('*') => Ok(Self::Named(host.to_owned())),
             _ => bail!("`*` may stand only for the whole host or in front of `.domain`"),
         }
@@ -112,24 +102,17 @@ impl Host {
             Self::Any => true,
             Self::Below(domain) => host.ends_with(domain),
             Self::Named(name) => host == name,
-            Self::Network(network) => host
-                .parse()
-                .is_ok_and(|address: IpAddr| network.contains(&address)),
+            Self::Network(network) => host.parse().is_ok_and(|address: IpAddr| network.contains(&address)),
         }
     }
 }
 
 fn parse_ports(port: &str, scheme: &str) -> Result<Option<Range<u32>>> {
-    let number = |text: &str| {
-        text.parse::<u16>()
-            .map(u32::from)
-            .context("the port is not a number")
-    };
+    let number = |text: &str| text.parse::<u16>().map(u32::from).context("the port is not a number");
     Ok(match port {
         "*" => None,
         "" => {
-            let port = default_port(scheme)
-                .context("a port is needed, as the scheme has no default port")?;
+            let port = default_port(scheme).context("a port is needed, as the scheme has no default port")?;
             Some(port.into()..u32::from(port) + 1)
         }
         _ => Some(match port.split_once("..") {
@@ -155,16 +138,10 @@ mod tests {
     fn check(pattern: &str, allowed: &[&str], denied: &[&str]) {
         let hosts = AllowedHosts::parse(&[pattern.to_owned()]).unwrap();
         for url in allowed {
-            assert!(
-                hosts.allow(&url.parse().unwrap()),
-                "{pattern} should allow {url}"
-            );
+            assert!(hosts.allow(&url.parse().unwrap()), "{pattern} should allow {url}");
         }
         for url in denied {
-            assert!(
-                !hosts.allow(&url.parse().unwrap()),
-                "{pattern} should deny {url}"
-            );
+            assert!(!hosts.allow(&url.parse().unwrap()), "{pattern} should deny {url}");
         }
     }
 
@@ -173,23 +150,10 @@ mod tests {
         check(
             "http://127.0.0.1:8080",
             &["http://127.0.0.1:8080/", "http://127.0.0.1:8080/path?query"],
-            &[
-                "http://127.0.0.1/",
-                "http://127.0.0.1:8081/",
-                "https://127.0.0.1:8080/",
-                "http://localhost:8080/",
-            ],
+            &["http://127.0.0.1/", "http://127.0.0.1:8081/", "https://127.0.0.1:8080/", "http://localhost:8080/"],
         );
-        check(
-            "http://[::1]:8080",
-            &["http://[::1]:8080/"],
-            &["http://[::2]:8080/"],
-        );
-        check(
-            "http://localhost/",
-            &["http://localhost/", "http://LOCALHOST:80/"],
-            &["http://localhost.example/"],
-        );
+        check("http://[::1]:8080", &["http://[::1]:8080/"], &["http://[::2]:8080/"]);
+        check("http://localhost/", &["http://localhost/", "http://LOCALHOST:80/"], &["http://localhost.example/"]);
     }
 
     #[test]
@@ -203,21 +167,9 @@ mod tests {
 
     #[test]
     fn star_stands_for_any_port_host_or_scheme() {
-        check(
-            "http://localhost:*",
-            &["http://localhost/", "http://localhost:9000/"],
-            &["https://localhost/"],
-        );
-        check(
-            "http://*:80",
-            &["http://example.com/"],
-            &["http://example.com:81/"],
-        );
-        check(
-            "*://*:*",
-            &["http://example.com:81/", "https://127.0.0.1/"],
-            &["/relative"],
-        );
+        check("http://localhost:*", &["http://localhost/", "http://localhost:9000/"], &["https://localhost/"]);
+        check("http://*:80", &["http://example.com/"], &["http://example.com:81/"]);
+        check("*://*:*", &["http://example.com:81/", "https://127.0.0.1/"], &["/relative"]);
     }
 
     #[test]
@@ -225,31 +177,15 @@ mod tests {
         check(
             "https://*.example.com",
             &["https://a.example.com/", "https://a.b.example.com/"],
-            &[
-                "https://example.com/",
-                "https://badexample.com/",
-                "https://example.com.evil/",
-            ],
+            &["https://example.com/", "https://badexample.com/", "https://example.com.evil/"],
         );
     }
 
     #[test]
     fn networks_and_port_ranges_are_understood() {
-        check(
-            "http://10.0.0.0/8:*",
-            &["http://10.1.2.3:99/"],
-            &["http://11.0.0.1/", "http://ten.example/"],
-        );
-        check(
-            "http://host:80..82",
-            &["http://host/", "http://host:81/"],
-            &["http://host:82/"],
-        );
-        check(
-            "http://host:65535",
-            &["http://host:65535/"],
-            &["http://host:65534/"],
-        );
+        check("http://10.0.0.0/8:*", &["http://10.1.2.3:99/"], &["http://11.0.0.1/", "http://ten.example/"]);
+        check("http://host:80..82", &["http://host/", "http://host:81/"], &["http://host:82/"]);
+        check("http://host:65535", &["http://host:65535/"], &["http://host:65534/"]);
     }
 
     #[test]
@@ -259,16 +195,9 @@ mod tests {
 
     #[test]
     fn malformed_patterns_are_refused() {
-        for pattern in [
-            "*",
-            "",
-            "localhost",
-            "http://host/path",
-            "http://a.*.com",
-            "http://*a.com",
-            "http://h:x",
-            "*://host",
-        ] {
+        for pattern in
+            ["*", "", "localhost", "http://host/path", "http://a.*.com", "http://*a.com", "http://h:x", "*://host"]
+        {
             AllowedHosts::parse(&[pattern.to_owned()]).expect_err(pattern);
         }
     }

@@ -30,9 +30,7 @@ pub fn load(engine: &Engine, path: &Path) -> Result<Component> {
     }
     if !entry.exists() {
         sweep(&folder);
-        let compiled = engine
-            .precompile_component(&wasm)
-            .with_context(not_a_component)?;
+        let compiled = engine.precompile_component(&wasm).with_context(not_a_component)?;
         let unfinished = entry.with_extension(std::process::id().to_string());
         fs::write(&unfinished, compiled)?;
         fs::rename(unfinished, &entry)?;
@@ -44,22 +42,13 @@ pub fn load(engine: &Engine, path: &Path) -> Result<Component> {
 
 /// The first folder that can be written to, with the file in it that serves as its lock.
 fn open() -> Option<(PathBuf, File)> {
-    let beside_the_build = std::env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.parent()?.to_owned()));
-    [beside_the_build, Some(std::env::temp_dir())]
-        .into_iter()
-        .flatten()
-        .find_map(|folder| {
-            let folder = folder.join("spin-host-cache");
-            fs::create_dir_all(&folder).ok()?;
-            let lock = File::options()
-                .create(true)
-                .append(true)
-                .open(folder.join("lock"))
-                .ok()?;
-            Some((folder, lock))
-        })
+    let beside_the_build = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.to_owned()));
+    [beside_the_build, Some(std::env::temp_dir())].into_iter().flatten().find_map(|folder| {
+        let folder = folder.join("spin-host-cache");
+        fs::create_dir_all(&folder).ok()?;
+        let lock = File::options().create(true).append(true).open(folder.join("lock")).ok()?;
+        Some((folder, lock))
+    })
 }
 
 fn key(engine: &Engine, wasm: &[u8]) -> u64 {
@@ -72,10 +61,7 @@ fn key(engine: &Engine, wasm: &[u8]) -> u64 {
 /// Failures are left alone: they cost disk space at worst.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let age = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .map(|time| time.elapsed());
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
         if matches!(age, Ok(Ok(age)) if age > KEPT) && entry.path().extension().is_some() {
             let _ = fs::remove_file(entry.path());
         }

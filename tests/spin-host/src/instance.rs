@@ -39,20 +39,13 @@ pub struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            hooks: &mut self.outbound,
-            table: &mut self.table,
-            ctx: &mut self.http,
-        }
+        WasiHttpCtxView { hooks: &mut self.outbound, table: &mut self.table, ctx: &mut self.http }
     }
 }
 
@@ -77,10 +70,7 @@ pub struct Surroundings {
 impl Guest {
     pub fn new(component: manifest::Component, around: &Surroundings) -> Result<Self> {
         let log = |name: &str, echo: Echo| {
-            let path = around
-                .state_dir
-                .join("logs")
-                .join(format!("{}_{name}.txt", component.id));
+            let path = around.state_dir.join("logs").join(format!("{}_{name}.txt", component.id));
             Log::create(&path, if around.quiet { Echo::None } else { echo })
         };
         let (stdout, stderr) = (log("stdout", Echo::Stdout)?, log("stderr", Echo::Stderr)?);
@@ -111,10 +101,7 @@ impl Guest {
                 .envs(&environment)
                 .build(),
             http: WasiHttpCtx::new(),
-            outbound: Outbound {
-                component: self.component.clone(),
-                clients: self.clients.clone(),
-            },
+            outbound: Outbound { component: self.component.clone(), clients: self.clients.clone() },
         }
     }
 }
@@ -150,12 +137,7 @@ impl HandlerState for Guest {
 pub struct Expiration(Pin<Box<Sleep>>);
 
 impl WorkerExpiration for Expiration {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        status: WorkerStatus,
-        since: Instant,
-    ) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
         match status {
             WorkerStatus::Requests | WorkerStatus::PostReturn => Poll::Pending,
             WorkerStatus::Idle => {
@@ -195,10 +177,7 @@ impl WorkerState for Limits {
 
     fn drop(&self, store: Store<State>, result: Result<()>) {
         if let Err(error) = result {
-            eprintln!(
-                "component `{}` failed: {error:#}",
-                store.data().component.id
-            );
+            eprintln!("component `{}` failed: {error:#}", store.data().component.id);
         }
     }
 }

@@ -23,9 +23,7 @@ pub struct Store {
 
 impl Store {
     pub fn new(state_dir: &Path, label: &str) -> Self {
-        Self {
-            folder: state_dir.join("kv").join(label),
-        }
+        Self { folder: state_dir.join("kv").join(label) }
     }
 
     fn get(&self, key: &str) -> IoResult<Option<Vec<u8>>> {
@@ -60,9 +58,7 @@ impl Store {
     /// A file's name has room for 255 bytes.
     fn file(&self, key: &str) -> IoResult<PathBuf> {
         if key.len() > 127 {
-            return Err(IoError::other(
-                "this host has no room for keys of more than 127 bytes",
-            ));
+            return Err(IoError::other("this host has no room for keys of more than 127 bytes"));
         }
         Ok(self.folder.join(to_hex(key)))
     }
@@ -90,10 +86,8 @@ fn from_hex(name: &str) -> Option<String> {
     if name == "-" {
         return Some(String::new());
     }
-    let bytes: Option<Vec<u8>> = (0..name.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(name.get(at..at + 2)?, 16).ok())
-        .collect();
+    let bytes: Option<Vec<u8>> =
+        (0..name.len()).step_by(2).map(|at| u8::from_str_radix(name.get(at..at + 2)?, 16).ok()).collect();
     String::from_utf8(bytes?).ok()
 }
 
@@ -107,10 +101,7 @@ impl Host for State {}
 impl HostStore for State {}
 
 impl HostStoreWithStore<State> for HasSelf<State> {
-    async fn open(
-        store: &Accessor<State, Self>,
-        label: String,
-    ) -> Result<Result<Resource<Store>, Error>> {
+    async fn open(store: &Accessor<State, Self>, label: String) -> Result<Result<Resource<Store>, Error>> {
         store.with(|mut access| {
             let state = access.get();
             if !state.component.key_value_stores.contains(&label) {
@@ -138,19 +129,11 @@ impl HostStoreWithStore<State> for HasSelf<State> {
         Ok(find(store, &this)?.set(&key, &value).map_err(Error::from))
     }
 
-    async fn delete(
-        store: &Accessor<State, Self>,
-        this: Resource<Store>,
-        key: String,
-    ) -> Result<Result<(), Error>> {
+    async fn delete(store: &Accessor<State, Self>, this: Resource<Store>, key: String) -> Result<Result<(), Error>> {
         Ok(find(store, &this)?.delete(&key).map_err(Error::from))
     }
 
-    async fn exists(
-        store: &Accessor<State, Self>,
-        this: Resource<Store>,
-        key: String,
-    ) -> Result<Result<bool, Error>> {
+    async fn exists(store: &Accessor<State, Self>, this: Resource<Store>, key: String) -> Result<Result<bool, Error>> {
         let value = find(store, &this)?.get(&key);
         Ok(value.map(|value| value.is_some()).map_err(Error::from))
     }
@@ -186,18 +169,14 @@ mod tests {
 
     #[test]
     fn values_live_in_files_named_after_their_keys() {
-        let folder =
-            std::env::temp_dir().join(format!("edgate-spin-host-kv-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("edgate-spin-host-kv-{}", std::process::id()));
         let store = Store::new(&folder, "default");
         assert_eq!(store.get("a/b").unwrap(), None);
         assert!(store.keys().unwrap().is_empty());
 
         store.set("a/b", b"1").unwrap();
         store.set("", b"2").unwrap();
-        assert_eq!(
-            std::fs::read(folder.join("kv/default/612f62")).unwrap(),
-            b"1"
-        );
+        assert_eq!(std::fs::read(folder.join("kv/default/612f62")).unwrap(), b"1");
         std::fs::write(folder.join("kv/default/612f62"), "changed from outside").unwrap();
         assert_eq!(store.get("a/b").unwrap().unwrap(), b"changed from outside");
         let mut keys = store.keys().unwrap();

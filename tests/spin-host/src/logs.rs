@@ -35,10 +35,7 @@ impl Log {
         let folder = path.parent().unwrap_or(Path::new(""));
         let file = std::fs::create_dir_all(folder).and_then(|()| File::create(path));
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self {
-            file: Arc::new(file),
-            echo,
-        })
+        Ok(Self { file: Arc::new(file), echo })
     }
 
     /// Writes through to the file: nothing is buffered. A reader who closed the host's own output
@@ -47,9 +44,7 @@ impl Log {
         (&*self.file).write_all(bytes)?;
         let _ = match self.echo {
             Echo::None => Ok(()),
-            Echo::Stdout => io::stdout()
-                .write_all(bytes)
-                .and_then(|()| io::stdout().flush()),
+            Echo::Stdout => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
             Echo::Stderr => io::stderr().write_all(bytes),
         };
         Ok(())
@@ -74,8 +69,7 @@ impl StdoutStream for Log {
 
 impl OutputStream for Log {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.put(&bytes)
-            .map_err(|error| StreamError::LastOperationFailed(error.into()))
+        self.put(&bytes).map_err(|error| StreamError::LastOperationFailed(error.into()))
     }
 
     fn flush(&mut self) -> StreamResult<()> {
@@ -93,11 +87,7 @@ impl Pollable for Log {
 }
 
 impl AsyncWrite for Log {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(self.put(bytes).map(|()| bytes.len()))
     }
 

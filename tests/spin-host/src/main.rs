@@ -59,9 +59,7 @@ struct Up {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
     let value = match value.strip_prefix('@') {
-        Some(path) => {
-            std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?
-        }
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?,
         None => value.to_owned(),
     };
     Ok((name.to_owned(), value))
@@ -85,58 +83,33 @@ async fn run(up: Up) -> Result<()> {
     ctrlc::set_handler(|| std::process::exit(0))?;
     let address = up.listen.clone();
     let server = Arc::new(prepare(up)?);
-    let listener = TcpListener::bind(&address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
+    let listener = TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     announce(&server, &format!("http://{}", listener.local_addr()?));
     server.run(listener).await
 }
 
 fn prepare(up: Up) -> Result<serve::Server> {
-    let manifest = if up.from.is_dir() {
-        up.from.join("spin.toml")
-    } else {
-        up.from
-    };
-    let state_dir = up
-        .state_dir
-        .unwrap_or_else(|| manifest.parent().unwrap_or(Path::new("")).join(".spin"));
+    let manifest = if up.from.is_dir() { up.from.join("spin.toml") } else { up.from };
+    let state_dir = up.state_dir.unwrap_or_else(|| manifest.parent().unwrap_or(Path::new("")).join(".spin"));
     let variables: HashMap<_, _> = up.variables.into_iter().collect();
     let app = manifest::load(&manifest, |name| {
-        variables
-            .get(name)
-            .cloned()
-            .or_else(|| std::env::var(format!("SPIN_VARIABLE_{}", name.to_uppercase())).ok())
+        variables.get(name).cloned().or_else(|| std::env::var(format!("SPIN_VARIABLE_{}", name.to_uppercase())).ok())
     })?;
     let store = key_value::Store::new(&state_dir, "default");
     for (key, value) in &up.key_values {
-        store
-            .set(key, value.as_bytes())
-            .with_context(|| format!("cannot write the key-value pair {key:?}"))?;
+        store.set(key, value.as_bytes()).with_context(|| format!("cannot write the key-value pair {key:?}"))?;
     }
     let around = instance::Surroundings {
-        engine: Engine::new(&config())?,
+        engine: Engine::new(Config::new().wasm_component_model_async(true))?,
         state_dir: Arc::new(state_dir),
         clients: outbound::Clients::new(),
         quiet: up.quiet,
     };
-    let handlers = app.components.into_iter().map(|(id, component)| {
-        Ok((
-            id,
-            ProxyHandler::new(instance::Guest::new(component, &around)?),
-        ))
-    });
-    Ok(serve::Server {
-        handlers: handlers.collect::<Result<_>>()?,
-        router: routes::Router::new(app.routes)?,
-    })
-}
-
-fn config() -> Config {
-    let mut config = Config::new();
-    config.wasm_component_model_async(true);
-    match std::env::var("X").as_deref() { Ok("1") => { config.cranelift_opt_level(wasmtime::OptLevel::None); } Ok("2") => { config.cranelift_opt_level(wasmtime::OptLevel::None).cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass); } _ => {} }
-    config
+    let handlers = app
+        .components
+        .into_iter()
+        .map(|(id, component)| Ok((id, ProxyHandler::new(instance::Guest::new(component, &around)?))));
+    Ok(serve::Server { handlers: handlers.collect::<Result<_>>()?, router: routes::Router::new(app.routes)? })
 }
 
 /// What `spin up` prints, for people and for tests that wait for it. Nobody has to be listening.

@@ -36,8 +36,7 @@ pub struct Component {
 /// Reads the manifest at `path`. `given` answers with the value of an application variable from
 /// outside the manifest, if there is one.
 pub fn load(path: &Path, given: impl Fn(&str) -> Option<String>) -> Result<App> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut app = parse(&text, given).with_context(|| path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for component in app.components.values_mut() {
@@ -56,18 +55,11 @@ fn parse(text: &str, given: impl Fn(&str) -> Option<String>) -> Result<App> {
         .component
         .into_iter()
         .map(|(id, section)| {
-            let component = section
-                .compile(&id, &variables)
-                .with_context(|| format!("component `{id}`"))?;
+            let component = section.compile(&id, &variables).with_context(|| format!("component `{id}`"))?;
             Ok((id, component))
         })
         .collect::<Result<BTreeMap<_, _>>>()?;
-    let routes: Vec<_> = document
-        .trigger
-        .http
-        .into_iter()
-        .filter_map(Trigger::public)
-        .collect();
+    let routes: Vec<_> = document.trigger.http.into_iter().filter_map(Trigger::public).collect();
     if let Some((route, id)) = routes.iter().find(|(_, id)| !components.contains_key(id)) {
         bail!("route {route:?} names the component `{id}`, which the manifest does not have");
     }
@@ -81,10 +73,7 @@ fn parse(text: &str, given: impl Fn(&str) -> Option<String>) -> Result<App> {
 fn one_line(text: &str, error: &toml::de::Error) -> wasmtime::Error {
     let message = error.message().replace('\n', ", ");
     match error.span() {
-        Some(span) => format_err!(
-            "line {}: {message}",
-            text[..span.start].lines().count().max(1)
-        ),
+        Some(span) => format_err!("line {}: {message}", text[..span.start].lines().count().max(1)),
         None => format_err!("{message}"),
     }
 }
@@ -147,11 +136,8 @@ impl Section {
         if !self.files.is_empty() {
             bail!("`files` is not supported by this host");
         }
-        let hosts = self
-            .allowed_outbound_hosts
-            .iter()
-            .map(|host| variables::fill(host, values))
-            .collect::<Result<Vec<_>>>()?;
+        let hosts =
+            self.allowed_outbound_hosts.iter().map(|host| variables::fill(host, values)).collect::<Result<Vec<_>>>()?;
         let variables = self
             .variables
             .iter()
@@ -221,21 +207,13 @@ command = "false"
         assert_eq!(component.variables["authorization"], "Bearer secret!");
         assert_eq!(component.variables["plain"], "as it is");
         assert!(component.key_value_stores.contains("default"));
-        assert!(
-            component
-                .allowed_hosts
-                .allow(&"http://127.0.0.1:8080/x".parse().unwrap())
-        );
+        assert!(component.allowed_hosts.allow(&"http://127.0.0.1:8080/x".parse().unwrap()));
     }
 
     #[test]
     fn value_from_outside_replaces_the_default() {
         let app = parse(MANIFEST, |_| Some("http://127.0.0.1:9".to_owned())).unwrap();
-        assert!(
-            app.components["gateway"]
-                .allowed_hosts
-                .allow(&"http://127.0.0.1:9/".parse().unwrap())
-        );
+        assert!(app.components["gateway"].allowed_hosts.allow(&"http://127.0.0.1:9/".parse().unwrap()));
     }
 
     #[test]
@@ -244,43 +222,24 @@ command = "false"
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("spin.toml"), MANIFEST).unwrap();
         let app = load(&folder.join("spin.toml"), token).unwrap();
-        assert_eq!(
-            app.components["gateway"].source,
-            folder.join("gateway.wasm")
-        );
+        assert_eq!(app.components["gateway"].source, folder.join("gateway.wasm"));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn required_variable_without_value_is_an_error() {
         let error = format!("{:#}", parse(MANIFEST, |_| None).unwrap_err());
-        assert_eq!(
-            error,
-            "variable `token` is required: set it with --variable token=VALUE"
-        );
+        assert_eq!(error, "variable `token` is required: set it with --variable token=VALUE");
     }
 
     #[test]
     fn errors_are_one_line_and_name_the_place() {
-        assert_eq!(
-            error("spin_manifest_version = 2\n[component\n"),
-            "line 2: unclosed table, expected `]`"
-        );
+        assert_eq!(error("spin_manifest_version = 2\n[component\n"), "line 2: unclosed table, expected `]`");
         assert!(error(&MANIFEST.replace("= 2", "= 1")).contains("must be 2"));
-        assert!(
-            error(&MANIFEST.replace("{{ token }}", "{{ tokn }}"))
-                .contains("unknown variable `tokn`")
-        );
+        assert!(error(&MANIFEST.replace("{{ token }}", "{{ tokn }}")).contains("unknown variable `tokn`"));
         assert!(error(&MANIFEST.replace("{{ token }}", "{{ token")).contains("unmatched"));
-        assert!(
-            error(&MANIFEST.replace("[component.gateway", "[component.other"))
-                .contains("does not have")
-        );
-        assert!(
-            error(&MANIFEST.replace("required = true, ", "")).contains("`token` must have either")
-        );
-        assert!(
-            error(&MANIFEST.replace("source =", "files = [\"x\"]\nsource =")).contains("`files`")
-        );
+        assert!(error(&MANIFEST.replace("[component.gateway", "[component.other")).contains("does not have"));
+        assert!(error(&MANIFEST.replace("required = true, ", "")).contains("`token` must have either"));
+        assert!(error(&MANIFEST.replace("source =", "files = [\"x\"]\nsource =")).contains("`files`"));
     }
 }

@@ -47,9 +47,7 @@ impl Clients {
     pub fn new() -> Self {
         Self {
             http1: Client::builder(TokioExecutor::new()).build(Connector),
-            http2: Client::builder(TokioExecutor::new())
-                .http2_only(true)
-                .build(Connector),
+            http2: Client::builder(TokioExecutor::new()).http2_only(true).build(Connector),
             http2_authority: std::env::var("SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE").ok(),
         }
     }
@@ -67,21 +65,13 @@ impl Clients {
         request.headers_mut().remove(header::HOST);
         let connect_timeout = options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let first_byte_timeout = options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let response =
-            CONNECT_TIMEOUT.scope(connect_timeout, self.of(request.uri()).request(request));
+        let response = CONNECT_TIMEOUT.scope(connect_timeout, self.of(request.uri()).request(request));
         let response = timeout(first_byte_timeout, response)
             .await
             .map_err(|_| Error::ConnectionReadTimeout)?
             .map_err(|error| to_error(&error))?;
         let between_bytes = options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let response = response.map(|incoming| {
-            TimedBody {
-                incoming,
-                between_bytes,
-                waiting: None,
-            }
-            .boxed_unsync()
-        });
+        let response = response.map(|incoming| TimedBody { incoming, between_bytes, waiting: None }.boxed_unsync());
         Ok((response, Box::new(async { Ok(()) })))
     }
 }
@@ -130,21 +120,12 @@ impl tower_service::Service<Uri> for Connector {
     fn call(&mut self, url: Uri) -> Self::Future {
         let limit = CONNECT_TIMEOUT.get();
         Box::pin(async move {
-            let host = url
-                .host()
-                .unwrap_or_default()
-                .trim_start_matches('[')
-                .trim_end_matches(']');
+            let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
             let addresses = tokio::net::lookup_host((host, url.port_u16().unwrap_or(80)));
-            let addresses: Vec<_> = addresses
-                .await
-                .map_err(|_| NoConnection::NoAddress)?
-                .collect();
+            let addresses: Vec<_> = addresses.await.map_err(|_| NoConnection::NoAddress)?.collect();
             match timeout(limit, TcpStream::connect(&*addresses)).await {
                 Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
-                Ok(Err(error)) if error.kind() == std::io::ErrorKind::AddrNotAvailable => {
-                    Err(NoConnection::NoAddress)
-                }
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::AddrNotAvailable => Err(NoConnection::NoAddress),
                 Ok(Err(_)) => Err(NoConnection::Refused),
                 Err(_) => Err(NoConnection::TimedOut),
             }
@@ -170,10 +151,9 @@ impl std::error::Error for NoConnection {}
 /// Anything that goes wrong on a connection once it is there is a protocol error in Spin.
 fn to_error(error: &legacy::Error) -> Error {
     match std::error::Error::source(error).and_then(|source| source.downcast_ref()) {
-        Some(NoConnection::NoAddress) => Error::DnsError {
-            rcode: Some("address not available".to_owned()),
-            info_code: Some(0),
-        },
+        Some(NoConnection::NoAddress) => {
+            Error::DnsError { rcode: Some("address not available".to_owned()), info_code: Some(0) }
+        }
         Some(NoConnection::Refused) => Error::ConnectionRefused,
         Some(NoConnection::TimedOut) => Error::ConnectionTimeout,
         None => Error::HttpProtocolError,
@@ -191,22 +171,14 @@ impl Body for TimedBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.waiting = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
         }
         let between_bytes = self.between_bytes;
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(sleep(between_bytes)));
-        waiting
-            .as_mut()
-            .poll(cx)
-            .map(|()| Some(Err(Error::ConnectionReadTimeout)))
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(between_bytes)));
+        waiting.as_mut().poll(cx).map(|()| Some(Err(Error::ConnectionReadTimeout)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -27,14 +27,8 @@ impl Router {
                 None => based.clone(),
             };
             let error = format!("route {raw:?}");
-            let route = Route {
-                component,
-                raw,
-                based,
-            };
-            router
-                .add(pattern, route)
-                .map_err(|reason| format_err!("{error}: {reason}"))?;
+            let route = Route { component, raw, based };
+            router.add(pattern, route).map_err(|reason| format_err!("{error}: {reason}"))?;
         }
         Ok(Self(router))
     }
@@ -45,9 +39,7 @@ impl Router {
 
     /// Route and component, for people to read.
     pub fn list(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(_, route)| (route.raw.as_str(), route.component.as_str()))
+        self.0.iter().map(|(_, route)| (route.raw.as_str(), route.component.as_str()))
     }
 }
 
@@ -69,11 +61,8 @@ impl<'a> Match<'a> {
             std::str::from_utf8(value.as_bytes())?;
         }
         let route = self.found.handler();
-        let host = headers
-            .get(header::HOST)
-            .map_or("localhost".into(), |host| {
-                String::from_utf8_lossy(host.as_bytes())
-            });
+        let host =
+            headers.get(header::HOST).map_or("localhost".into(), |host| String::from_utf8_lossy(host.as_bytes()));
         let path = url.path_and_query().map_or("", |path| path.as_str());
         let full_url = format!("{}://{host}{path}", url.scheme_str().unwrap_or("http"));
         let mut added = vec![
@@ -82,27 +71,16 @@ impl<'a> Match<'a> {
             ("spin-matched-route".to_owned(), route.based.clone()),
             ("spin-base-path".to_owned(), "/".to_owned()),
             ("spin-raw-component-route".to_owned(), route.raw.clone()),
-            (
-                "spin-component-route".to_owned(),
-                route
-                    .raw
-                    .strip_suffix("/...")
-                    .unwrap_or(&route.raw)
-                    .to_owned(),
-            ),
+            ("spin-component-route".to_owned(), route.raw.strip_suffix("/...").unwrap_or(&route.raw).to_owned()),
             ("spin-client-addr".to_owned(), peer.to_string()),
         ];
         for capture in self.found.captures().params() {
-            added.push((
-                format!("spin-path-match-{}", capture.name().to_ascii_lowercase()),
-                capture.value().to_owned(),
-            ));
+            added
+                .push((format!("spin-path-match-{}", capture.name().to_ascii_lowercase()), capture.value().to_owned()));
         }
         for (name, value) in added {
             // As in Spin, one that cannot be a header is left out.
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 headers.append(name, value);
             }
         }
@@ -133,21 +111,14 @@ mod tests {
         let url: Uri = format!("http://example.com{path}?q").parse().unwrap();
         let found = router.find(url.path()).unwrap();
         assert_eq!(found.component(), "it");
-        found
-            .describe(&mut headers, &url, "127.0.0.1:9".parse().unwrap())
-            .unwrap();
+        found.describe(&mut headers, &url, "127.0.0.1:9".parse().unwrap()).unwrap();
         let values: Vec<_> = headers.get_all(name).iter().collect();
         assert_eq!(values, expected, "{name} of {path} on {pattern}");
     }
 
     #[test]
     fn headers_describe_the_match() {
-        check(
-            "/...",
-            "/a/b",
-            "spin-full-url",
-            &["http://example.com/a/b?q"],
-        );
+        check("/...", "/a/b", "spin-full-url", &["http://example.com/a/b?q"]);
         check("/...", "/a/b", "spin-path-info", &["/a/b"]);
         check("/...", "/", "spin-path-info", &["/"]);
         check("/...", "//a/", "spin-path-info", &["/a/"]);
@@ -155,12 +126,7 @@ mod tests {
         check("/api/...", "/api/x", "spin-path-info", &["/x"]);
         check("/api/...", "/api/x", "spin-matched-route", &["/api/..."]);
         check("/api/...", "/api/x", "spin-component-route", &["/api"]);
-        check(
-            "/api/...",
-            "/api/x",
-            "spin-raw-component-route",
-            &["/api/..."],
-        );
+        check("/api/...", "/api/x", "spin-raw-component-route", &["/api/..."]);
         check("/user/:id", "/user/7", "spin-path-match-id", &["7"]);
         check("/...", "/", "spin-base-path", &["/"]);
     }
@@ -172,11 +138,7 @@ mod tests {
 
     #[test]
     fn longest_route_wins_and_other_paths_match_nothing() {
-        let routes = [
-            ("/api/...", "wide"),
-            ("/api/v1/...", "narrow"),
-            ("/api/v1", "exact"),
-        ];
+        let routes = [("/api/...", "wide"), ("/api/v1/...", "narrow"), ("/api/v1", "exact")];
         let routes = routes.map(|(route, component)| (route.to_owned(), component.to_owned()));
         let router = Router::new(routes.to_vec()).unwrap();
         let find = |path| router.find(path).map(|found| found.component());

@@ -41,25 +41,15 @@ impl Server {
     /// Serves one connection until it ends, for whatever reason: the client knows it already.
     async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let service = service_fn(move |request| self.clone().answer(request, peer));
-        let _ = auto::Builder::new(TokioExecutor::new())
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
     }
 
     /// An error here closes the connection without an answer, which is what Spin does to requests
     /// whose host is missing or ambiguous.
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> Result<Response<WasiBody>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Result<Response<WasiBody>> {
         let path = request.uri().path().to_owned();
         if let Some(name) = path.strip_prefix(WELL_KNOWN) {
-            return Ok(if name == "health" {
-                text("OK")
-            } else {
-                empty(StatusCode::NOT_FOUND)
-            });
+            return Ok(if name == "health" { text("OK") } else { empty(StatusCode::NOT_FOUND) });
         }
         let Some(found) = self.router.find(&path) else {
             return Ok(empty(StatusCode::NOT_FOUND));
@@ -69,15 +59,10 @@ impl Server {
         let handled = async {
             found.describe(&mut head.headers, &head.uri, peer)?;
             let body = body.map_err(wasmtime_wasi_http::Error::from).boxed_unsync();
-            self.handlers[found.component()]
-                .handle((), Request::from_parts(head, body))
-                .await
+            self.handlers[found.component()].handle((), Request::from_parts(head, body)).await
         };
         Ok(handled.await.unwrap_or_else(|error| {
-            eprintln!(
-                "component `{}` did not answer {path}: {error:#}",
-                found.component()
-            );
+            eprintln!("component `{}` did not answer {path}: {error:#}", found.component());
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }))
     }
@@ -85,10 +70,7 @@ impl Server {
 
 /// The URL a component sees names scheme and host. Both places for the host must agree.
 fn absolute(url: Uri, host: Option<&header::HeaderValue>) -> Result<Uri> {
-    let host = host
-        .map(|host| Authority::try_from(host.as_bytes()))
-        .transpose()
-        .context("invalid host")?;
+    let host = host.map(|host| Authority::try_from(host.as_bytes())).transpose().context("invalid host")?;
     let mut parts = url.into_parts();
     if let (Some(host), Some(authority)) = (&host, &parts.authority)
         && host != authority
@@ -110,9 +92,5 @@ fn empty(status: StatusCode) -> Response<WasiBody> {
 }
 
 fn text(text: &'static str) -> Response<WasiBody> {
-    Response::new(
-        Full::from(text)
-            .map_err(|never| match never {})
-            .boxed_unsync(),
-    )
+    Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync())
 }

@@ -68,9 +68,7 @@ impl HostWithStore<State> for HasSelf<State> {
         Ok(store.with(|mut state| {
             let component = &state.get().component;
             let value = component.variables.get(&name);
-            value.cloned().ok_or_else(|| {
-                Error::Undefined(format!("no variable for {:?}.{name:?}", component.id))
-            })
+            value.cloned().ok_or_else(|| Error::Undefined(format!("no variable for {:?}.{name:?}", component.id)))
         }))
     }
 }
@@ -78,9 +76,7 @@ impl HostWithStore<State> for HasSelf<State> {
 /// Spin's rule for names of variables: lower case, digits and single underscores between them.
 fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         && !name.ends_with('_')
         && !name.contains("__")
 }
@@ -92,10 +88,6 @@ mod tests {
     #[test]
     fn names_are_lower_case_words_joined_by_underscores() {
         assert!(["a", "abc", "a1b2", "a_1"].into_iter().all(is_name));
-        assert!(
-            !["", "aX", "1b", "_x", "x.y", "x_", "a__b", "x-y"]
-                .into_iter()
-                .any(is_name)
-        );
+        assert!(!["", "aX", "1b", "_x", "x.y", "x_", "a__b", "x-y"].into_iter().any(is_name));
     }
 }
