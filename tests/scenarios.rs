@@ -6,6 +6,8 @@
 mod memory;
 #[path = "replay/platform.rs"]
 mod platform;
+#[path = "replay/start.rs"]
+mod start;
 
 use edgate_kit::scenario::{HostName, Scenario, load};
 use libtest_mimic::{Arguments, Failed, Trial};

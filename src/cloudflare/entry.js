@@ -12,23 +12,36 @@ let loaded = false;
 let wanted = { request: null, response: null };
 
 export default {
-  async fetch(request, env, ctx) {
-    if (!loaded) {
-      load(env);
-      loaded = true;
-    }
-    // An array that is joined once: a string that grows is flattened again and again.
-    const lines = [request.method, request.url, request.cf?.httpProtocol ?? ""];
-    const wants = namesOthers(request.headers) ? null : wanted.request;
-    let size = 0;
-    for (const [name, value] of request.headers) {
-      size += name.length + value.length + 4;
-      if (wants === null || wants.has(name)) lines.push(name, value);
-    }
-    const step = begin(Date.now(), request.body !== null, size, lines.join("\n"));
-    return drive(step, { request, env, ctx, response: null });
+  fetch(request, env, ctx) {
+    return handle(request, env, ctx).catch((error) => lost(error));
   },
 };
+
+async function handle(request, env, ctx) {
+  if (!loaded) {
+    load(env);
+    loaded = true;
+  }
+  // An array that is joined once: a string that grows is flattened again and again.
+  const lines = [request.method, request.url, request.cf?.httpProtocol ?? ""];
+  const wants = namesOthers(request.headers) ? null : wanted.request;
+  let size = 0;
+  for (const [name, value] of request.headers) {
+    size += name.length + value.length + 4;
+    if (wants === null || wants.has(name)) lines.push(name, value);
+  }
+  const step = begin(Date.now(), request.body !== null, size, lines.join("\n"));
+  return drive(step, { request, env, ctx, response: null });
+}
+
+// The wasm ended, which nothing should make it do. This request is lost; the next one begins with a fresh instance
+// (the binding layer makes one), which has to be told everything again.
+function lost(error) {
+  console.error(error);
+  loaded = false;
+  wanted = { request: null, response: null };
+  return new Response("500 Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain; charset=utf-8" } });
+}
 
 // Whether `Connection` names fields, which must all be seen then (RFC 9110, section 7.6.1).
 function namesOthers(headers) {
@@ -83,16 +96,16 @@ async function call(lines, cx) {
   const headers = change(lines, 8, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream.
-  const over = limit ? new AbortController() : null;
-  const body = kind === "client" ? (over ? count(cx.request.body, Number(limit), over) : cx.request.body) : undefined;
+  const counted = limit ? { most: Number(limit), over: false, abort: new AbortController() } : null;
+  const body = kind === "client" ? (counted ? count(cx.request.body, counted) : cx.request.body) : undefined;
   let response;
   try {
-    response = await within(Number(timeout), fetch(url, { method, headers, body, redirect: "manual", signal: over?.signal }));
+    response = await within(Number(timeout), fetch(url, { method, headers, body, redirect: "manual", signal: counted?.abort.signal }));
   } catch (error) {
-    return `E\n${over?.signal.aborted ? "body-too-large" : reason(error)}\n${error}`;
+    return `E\n${counted?.over ? "body-too-large" : reason(error)}\n${error}`;
   }
   // An upstream may answer a request whose body it did not get all of.
-  if (over?.signal.aborted) return "E\nbody-too-large\n";
+  if (counted?.over) return "E\nbody-too-large\n";
   cx.response = response;
   const reply = ["R", response.status, response.body ? 1 : 0];
   const wants = namesOthers(response.headers) ? null : wanted.response;
@@ -126,18 +139,26 @@ function within(ms, response) {
   });
 }
 
-// Lets at most so many bytes pass.
-function count(stream, most, over) {
-  let bytes = 0;
-  const counter = new TransformStream({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength;
-      if (bytes <= most) return controller.enqueue(chunk);
-      over.abort();
-      controller.error(new Error("the body is too large"));
-    },
-  });
-  return stream.pipeThrough(counter);
+// Lets at most so many bytes pass. All go through one buffer: chunks of their own would be garbage of the body's size.
+function count(stream, counted) {
+  const { readable, writable } = new IdentityTransformStream();
+  pass(stream.getReader({ mode: "byob" }), writable.getWriter(), counted).catch(() => counted.abort.abort());
+  return readable;
+}
+
+async function pass(reader, writer, counted) {
+  let buffer = new ArrayBuffer(65536);
+  for (let bytes = 0; ; ) {
+    const { value, done } = await reader.read(new Uint8Array(buffer));
+    if (done) return writer.close();
+    bytes += value.byteLength;
+    if (bytes > counted.most) {
+      counted.over = true;
+      return counted.abort.abort();
+    }
+    await writer.write(value);
+    buffer = value.buffer;
+  }
 }
 
 // What the platform's words mean.

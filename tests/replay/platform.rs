@@ -1,17 +1,15 @@
 //! A scenario on a real platform: the built Worker on workerd, or the built component on Spin, before real upstream
 //! servers on loopback.
 
-use anyhow::{Context, Result, ensure};
+use crate::start::start;
+use anyhow::{Context, Result};
 use edgate::config::document::Sections;
 use edgate_kit::compare;
 use edgate_kit::running::{Deployment, Running};
 use edgate_kit::scenario::{Exchange, HostName, Scenario};
-use edgate_kit::spin::{self, Spin};
 use edgate_kit::upstream::Upstreams;
-use edgate_kit::workerd::{self, Format, Workerd};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long to wait for a request that an upstream should see, or a line that should be logged.
@@ -23,7 +21,7 @@ pub async fn replay(host: HostName, scenario: &Scenario) -> Result<Vec<String>> 
     let addresses = upstreams.addresses();
     let scenario = scenario.with_addresses(&addresses)?;
     let allowed = addresses.values().map(|address| format!("http://{address}")).collect();
-    let gateway = start(host, &scenario, allowed).await?;
+    let gateway = start(host, &deployment(&scenario), allowed).await?;
     let mut mismatches = Vec::new();
     for (position, exchange) in scenario.exchanges.iter().enumerate() {
         let found = one(&gateway, &mut upstreams, exchange).await?;
@@ -75,29 +73,6 @@ async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) 
 pub fn record(line: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(line).ok()?;
     (value["kind"] == "access").then_some(value)
-}
-
-async fn start(host: HostName, scenario: &Scenario, allowed: Vec<String>) -> Result<Running> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let deployment = deployment(scenario);
-    if host == HostName::Workerd {
-        let build = root.join("build/cloudflare");
-        ensure!(build.join("index.js").exists(), "there is no {}: run scripts/build first", build.display());
-        let workerd = root.join("node_modules/.bin/workerd");
-        let options = workerd::Options { workerd, build, format: Format::Plain };
-        return Ok(Running::Workerd(Workerd::start(&options, &deployment).await?));
-    }
-    let wasm = root.join("build/spin/edgate.wasm");
-    ensure!(wasm.exists(), "there is no {}: run scripts/build first", wasm.display());
-    let program = spin::find_program(stand_in(root).as_deref()).await?;
-    Ok(Running::Spin(Spin::start(&spin::Options { program, wasm, allowed }, &deployment).await?))
-}
-
-/// The stand-in for `spin up`, where it has been built.
-fn stand_in(root: &Path) -> Option<PathBuf> {
-    let named = std::env::var_os("EDGATE_SPIN_HOST").map(PathBuf::from);
-    let built = ["release", "debug"].map(|profile| root.join("target").join(profile).join("edgate-spin-host"));
-    named.into_iter().chain(built).find(|path| path.exists())
 }
 
 fn deployment(scenario: &Scenario) -> Deployment {

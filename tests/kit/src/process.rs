@@ -45,6 +45,11 @@ impl Process {
         Ok(Process { name, child, ending, collecting })
     }
 
+    /// Its identifier, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until the process ends by itself, which is always too early, and all it said is collected.
     pub async fn ended(&mut self) -> anyhow::Error {
         let ended = self.child.wait().await;

@@ -38,6 +38,14 @@ impl Running {
         }
     }
 
+    /// The identifier of its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        match self {
+            Running::Workerd(workerd) => workerd.process_id(),
+            Running::Spin(spin) => spin.process_id(),
+        }
+    }
+
     /// What it logs.
     pub fn lines(&self) -> &Lines {
         match self {

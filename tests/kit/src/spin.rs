@@ -50,7 +50,7 @@ pub struct Spin {
     lines: Lines,
     /// Where the stand-in keeps values.
     values: Option<PathBuf>,
-    _process: Process,
+    process: Process,
     _following: JoinSet<()>,
     _folder: TempDir,
 }
@@ -110,7 +110,12 @@ impl Spin {
         for name in ["edgate_stdout.txt", "edgate_stderr.txt"] {
             following.spawn(follow(state.join("logs").join(name), lines.clone()));
         }
-        Ok(Spin { address, lines, values, _process: process, _following: following, _folder: folder })
+        Ok(Spin { address, lines, values, process, _following: following, _folder: folder })
+    }
+
+    /// The identifier of its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// Where it listens.

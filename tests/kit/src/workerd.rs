@@ -52,7 +52,7 @@ pub struct Workerd {
     address: SocketAddr,
     lines: Lines,
     values: Values,
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -72,12 +72,17 @@ impl Workerd {
         };
         let port = port.with_context(|| format!("workerd does not start: {}", lines.since(0).join("\n")))?;
         let address = (Ipv4Addr::LOCALHOST, port).into();
-        Ok(Workerd { address, lines, values, _process: process, _folder: folder })
+        Ok(Workerd { address, lines, values, process, _folder: folder })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The identifier of its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// What it logs, on both outputs.

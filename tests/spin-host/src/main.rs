@@ -1,6 +1,6 @@
 //! Runs a component written for Spin the way `spin up` does, as far as edgate can tell the
 //! difference: the part of its command line that the tests use, and the platform's behaviour that
-//! `docs/platforms.md` records. What edgate does not use is left out: TLS, several triggers,
+//! `docs/platforms.md` records. What edgate does not use is left out: TLS, triggers other than HTTP,
 //! requests between components, databases, files.
 
 mod allowed_hosts;

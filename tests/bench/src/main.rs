@@ -1,0 +1,154 @@
+//! What a request through edgate costs. Every gateway runs before the same upstream and is idle but for its turn; turns
+//! go round, so that whatever else the machine does falls on all of them alike. `docs/performance.md` says what is
+//! measured and how.
+
+// What is compared.
+mod contestant;
+mod plan;
+
+// The two ends, and what is between them.
+mod gateway;
+mod load;
+mod upstream;
+
+// What is measured.
+mod cpu;
+mod first_answer;
+mod rounds;
+mod size;
+mod statistics;
+
+// What is said about it.
+mod machine;
+mod report;
+mod table;
+mod targets;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use gateway::Places;
+use machine::Machine;
+use plan::Plan;
+use report::Report;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Measures edgate against Workers written in JavaScript, on the same workerd, in one interleaved run.
+#[derive(Parser)]
+#[command(name = "scripts/bench", version)]
+struct Arguments {
+    /// Fewer rows, fewer rounds, less warm-up: under a minute, and rough.
+    #[arg(long)]
+    quick: bool,
+    /// End with 1 if a target is missed.
+    #[arg(long)]
+    check: bool,
+    /// Put the results into docs/performance.md.
+    #[arg(long, conflicts_with = "quick")]
+    markdown: bool,
+    /// Measure Spin's interfaces too (`edgate-spin-host`, or `spin` 4.1 where there is one).
+    #[arg(long)]
+    spin: bool,
+    /// How many connections a gateway gets its requests on.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..))]
+    connections: u8,
+    /// How often every row has its turn [default: 7; 3 with --quick].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
+    /// How long a turn is, in seconds [default: 2; 1 with --quick].
+    #[arg(long)]
+    seconds: Option<f64>,
+}
+
+impl Arguments {
+    fn plan(&self) -> Result<Plan> {
+        let mut plan = if self.quick { Plan::quick() } else { Plan::full() };
+        plan.connections = self.connections.into();
+        if let Some(rounds) = self.rounds {
+            plan.rounds = rounds.into();
+        }
+        if let Some(seconds) = self.seconds {
+            plan.turn = Duration::try_from_secs_f64(seconds).context("--seconds")?;
+        }
+        if self.spin {
+            plan.rows.push(plan::on_spin());
+        }
+        Ok(plan)
+    }
+}
+
+/// The load is made on this one thread; the upstream has another.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Whichever way it ends, what was started is dropped, and ends with it.
+    let done = tokio::select! {
+        biased;
+        stopped = stopped() => stopped,
+        done = run(&arguments) => done,
+    };
+    match done {
+        Ok(missed) if missed && arguments.check => ExitCode::FAILURE,
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures, and says whether a target is missed.
+async fn run(arguments: &Arguments) -> Result<bool> {
+    let root = root()?;
+    let places = Places::find(&root)?;
+    let machine = Machine::describe(&root);
+    let report = measure(&places, &arguments.plan()?, machine).await?;
+    print!("{}", report.text());
+    let json = root.join("target/bench.json");
+    write(&json, &report.json())?;
+    if arguments.markdown {
+        let page = root.join("docs/performance.md");
+        let text = std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+        write(&page, &report.insert_into(&text)?)?;
+    }
+    Ok(report.missed())
+}
+
+async fn measure(places: &Places, plan: &Plan, machine: Machine) -> Result<Report> {
+    let upstream = upstream::start()?;
+    let bundle = size::of(&places.edgate)?;
+    let first_answers = first_answer::measure(places, plan, upstream).await?;
+    let outcomes = rounds::measure(places, plan, upstream).await?;
+    let targets = targets::judge(&outcomes, &first_answers, bundle);
+    Ok(Report { machine, plan: plan.clone(), outcomes, first_answers, bundle, targets })
+}
+
+/// Waits until somebody asks this process to end.
+async fn stopped() -> Result<bool> {
+    let mut terminated = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for signals")?,
+        _ = terminated.recv() => {}
+    }
+    bail!("stopped")
+}
+
+/// The project's folder: the script starts this there.
+fn root() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("there is no current folder")?;
+    if !here.join("tests/bench").is_dir() {
+        bail!("{} is not the project's folder: run scripts/bench", here.display());
+    }
+    Ok(here)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Says how far it is, apart from the results.
+fn say(what: &str) {
+    eprintln!("· {what}");
+}

@@ -1,0 +1,156 @@
+//! The results: as text, as JSON, and in the documentation.
+
+use crate::first_answer::FirstAnswer;
+use crate::machine::Machine;
+use crate::plan::Plan;
+use crate::rounds::Outcome;
+use crate::size::Size;
+use crate::statistics::Spread;
+use crate::table::Table;
+use crate::targets::Target;
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// All of a run.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub machine: Machine,
+    pub plan: Plan,
+    pub outcomes: Vec<Outcome>,
+    pub first_answers: Vec<FirstAnswer>,
+    pub bundle: Size,
+    pub targets: Vec<Target>,
+}
+
+/// A row of target/bench.json. What was not measured is `null`.
+#[derive(Serialize)]
+struct Record<'a> {
+    workload: &'a str,
+    name: &'a str,
+    requests_per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    cpu_us_per_request: Option<f64>,
+    ratio_to_js: Option<f64>,
+}
+
+/// What stands around the results in docs/performance.md.
+const BEGIN: &str = "<!-- scripts/bench --markdown writes from here -->";
+const END: &str = "<!-- to here -->";
+
+impl Report {
+    /// Whether a target is missed.
+    pub fn missed(&self) -> bool {
+        self.targets.iter().any(Target::missed)
+    }
+
+    /// For a terminal.
+    pub fn text(&self) -> String {
+        let tables = [self.load(), self.start(), self.judgement()].map(|table| table.text()).join("\n");
+        let rough = if self.plan.quick { "\nA quick run: these results are rough.\n" } else { "" };
+        format!("{}\n{}\n{}\n\n{tables}{rough}", self.machine.line(), self.method(), self.weight())
+    }
+
+    /// For target/bench.json.
+    pub fn json(&self) -> String {
+        let records: Vec<Record> = self.outcomes.iter().map(record).collect();
+        // Such records always have a text.
+        serde_json::to_string_pretty(&records).unwrap_or_default() + "\n"
+    }
+
+    /// A page with these results in place of those that it has.
+    pub fn insert_into(&self, page: &str) -> Result<String> {
+        let missing = || format!("the page has no `{BEGIN}` with a `{END}` after it");
+        let (before, rest) = page.split_once(BEGIN).with_context(missing)?;
+        let (_, after) = rest.split_once(END).with_context(missing)?;
+        Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", self.markdown()))
+    }
+
+    fn markdown(&self) -> String {
+        let tables = [self.load(), self.start(), self.judgement()].map(|table| table.markdown()).join("\n");
+        format!("{}.\n{}\n{}\n\n{tables}", self.machine.line(), self.method(), self.weight())
+    }
+
+    /// How it was measured, in one line.
+    fn method(&self) -> String {
+        let Plan { rounds, turn, connections, warm_up, .. } = self.plan;
+        let (seconds, requests) = (turn.as_secs_f64(), warm_up.requests);
+        format!(
+            "Medians of {rounds} rounds of {seconds} s on {connections} connections, after {requests} requests each."
+        )
+    }
+
+    fn weight(&self) -> String {
+        let Size { bytes, gzipped } = self.bundle;
+        let kb = |bytes: usize| bytes as f64 / 1024.0;
+        format!("The Worker has {:.0} KB, {:.0} KB compressed (gzip -9).", kb(bytes), kb(gzipped))
+    }
+
+    fn load(&self) -> Table {
+        let heading = ["workload", "name", "req/s", "p50 ms", "p99 ms", "CPU µs", "CPU range", "to js", "to js range"];
+        let mut table = Table::new(&heading, 2);
+        for outcome in &self.outcomes {
+            let rate = format!("{:.0}", outcome.requests_per_second.median);
+            let milliseconds = |spread: Spread| format!("{:.2}", spread.median);
+            table.push(vec![
+                outcome.row.workload.clone(),
+                outcome.row.name.to_owned(),
+                rate,
+                milliseconds(outcome.p50_ms),
+                milliseconds(outcome.p99_ms),
+                median(outcome.cpu_us, 0),
+                range(outcome.cpu_us, 0),
+                median(outcome.ratio, 2),
+                range(outcome.ratio, 2),
+            ]);
+        }
+        table
+    }
+
+    fn start(&self) -> Table {
+        let mut table = Table::new(&["from the start of the process", "first answer ms", "range", "to js"], 1);
+        for first in &self.first_answers {
+            let ms = Some(first.ms);
+            table.push(vec![first.name.to_owned(), median(ms, 0), range(ms, 0), median(first.ratio, 2)]);
+        }
+        table
+    }
+
+    fn judgement(&self) -> Table {
+        let mut table = Table::new(&["target", "at most", "measured", "result"], 1);
+        for target in &self.targets {
+            let measured = target.measured.map_or_else(none, |measured| target.unit.format(measured));
+            table.push(vec![target.what.clone(), target.unit.format(target.limit), measured, target.verdict()]);
+        }
+        table
+    }
+}
+
+fn record(outcome: &Outcome) -> Record<'_> {
+    Record {
+        workload: &outcome.row.workload,
+        name: outcome.row.name,
+        requests_per_second: rounded(outcome.requests_per_second.median),
+        p50_ms: rounded(outcome.p50_ms.median),
+        p99_ms: rounded(outcome.p99_ms.median),
+        cpu_us_per_request: outcome.cpu_us.map(|spread| rounded(spread.median)),
+        ratio_to_js: outcome.ratio.map(|spread| rounded(spread.median)),
+    }
+}
+
+/// To thousandths: more is noise.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+fn median(spread: Option<Spread>, digits: usize) -> String {
+    spread.map_or_else(none, |spread| format!("{:.digits$}", spread.median))
+}
+
+fn range(spread: Option<Spread>, digits: usize) -> String {
+    spread.map_or_else(none, |spread| format!("{:.digits$}–{:.digits$}", spread.least, spread.most))
+}
+
+fn none() -> String {
+    "–".to_owned()
+}
