@@ -9,7 +9,7 @@ use crate::config::document::{Kind, Sections, binding_of, place_of};
 use crate::config::read::{Read, read};
 use crate::config::units::{Duration, Size};
 use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, Log, LogAccess, LogQuery, Platform, Source};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Name};
 use crate::headers::is_secret;
 use crate::host::Capabilities;
 use crate::observe::LogPolicy;
@@ -142,7 +142,7 @@ fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagn
     let max_headers = size(section.max_headers, MAX_HEADERS, 256..=256_000, &place.key("max_headers"), diagnostics);
     size(section.max_body, MAX_BODY, BODY, &place.key("max_body"), diagnostics);
     Gateway {
-        name,
+        name: Name::new(&name),
         router: Router::default(),
         routes: Vec::new(),
         upstreams: Vec::new(),

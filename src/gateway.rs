@@ -5,7 +5,7 @@ use crate::body::Body;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
 use crate::exchange::{Exchange, Hop, Matched, Notes};
 use crate::headers::forwarded::{self, forward};
-use crate::headers::{self, accepts_json, append_element, asks_for_websocket, takes_trailers};
+use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
@@ -18,12 +18,13 @@ use crate::upstream::{Proxy, Upstream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// A configuration without a mistake, ready to serve. It never changes.
 pub struct Gateway {
     /// In `Via`, `Proxy-Status` and `CDN-Loop`.
-    pub name: String,
+    pub name: Name,
     pub router: Router,
     pub routes: Vec<Route>,
     pub upstreams: Vec<Upstream>,
@@ -38,6 +39,16 @@ pub struct Gateway {
     pub log: LogPolicy,
     /// Whether it stands in for a configuration that has a mistake: every request is answered 503.
     pub broken: bool,
+}
+
+/// A gateway's name, in the forms that are sent.
+#[derive(Debug, Clone)]
+pub struct Name {
+    pub text: String,
+    /// `edgate`.
+    token: HeaderValue,
+    /// `1.1 edgate`.
+    via: HeaderValue,
 }
 
 /// What is done with the requests that match.
@@ -58,14 +69,30 @@ pub enum Action {
     Respond(Respond),
 }
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+
+impl Name {
+    /// A name that no field can hold is sent as `edgate`; the configuration is refused then.
+    pub fn new(text: &str) -> Name {
+        let value = |text: &str, instead| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(instead));
+        Name { text: text.to_owned(), token: value(text, "edgate"), via: value(&format!("1.1 {text}"), "1.1 edgate") }
+    }
+
+    /// What `Via` says of a message that came by a version of HTTP.
+    fn via(&self, version: &str) -> HeaderValue {
+        match version {
+            "1.1" => self.via.clone(),
+            version => HeaderValue::try_from(format!("{version} {}", self.text)).unwrap_or_else(|_| self.via.clone()),
+        }
+    }
+}
 
 impl Gateway {
     /// What serves where no configuration does.
     pub fn broken() -> Gateway {
         Gateway {
-            name: "edgate".to_owned(),
+            name: Name::new("edgate"),
             router: Router::default(),
             routes: Vec::new(),
             upstreams: Vec::new(),
@@ -100,7 +127,10 @@ impl Gateway {
     /// From the request to a response, or to the reason why there is none.
     async fn answer(&self, host: &SharedHost, ex: &mut Exchange) -> Result<Response<Body>, Reject> {
         self.admit(ex)?;
-        let authority = ex.authority.to_ascii_lowercase();
+        let authority = match ex.authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(ex.authority.to_ascii_lowercase()),
+            false => Cow::Borrowed(ex.authority.as_str()),
+        };
         let facts = Facts {
             host: host_of(&authority),
             path: &ex.path,
@@ -112,7 +142,10 @@ impl Gateway {
             return Ok(options(&self.router.methods(&facts).allow()));
         }
         match self.router.find(&facts) {
-            Ok(found) => self.run(host, ex, found).await,
+            Ok(found) => {
+                drop(authority);
+                self.run(host, ex, found).await
+            }
             Err(Miss::NoRoute) => Err(Reject::NoRoute),
             // RFC 9110, section 9.3.7: what can be asked here is the answer to OPTIONS.
             Err(Miss::Method(methods)) if ex.method == Method::OPTIONS => Ok(options(&methods.allow())),
@@ -136,20 +169,20 @@ impl Gateway {
         if ex.method == Method::TRACE || ex.method == Method::CONNECT {
             return Err(Reject::MethodNotSupported);
         }
-        if let std::borrow::Cow::Owned(path) =
+        if let Cow::Owned(path) =
             normalize(&ex.path, self.encoded_slashes).map_err(|bad| Reject::BadPath(bad.detail()))?
         {
             ex.path = path;
         }
         if let Some(query) = &ex.query {
             let query = normalize_query(query).ok_or(Reject::BadPath("The query has a control character."))?;
-            if let std::borrow::Cow::Owned(query) = query {
+            if let Cow::Owned(query) = query {
                 ex.query = Some(query);
             }
         }
         // RFC 8586: a request that carries our own token has been here before.
-        let ours = |element: &str| element.split(';').next().is_some_and(|token| token.trim() == self.name);
-        if headers::elements(&ex.headers, CDN_LOOP).any(ours) {
+        let ours = |element: &str| element.split(';').next().is_some_and(|token| token.trim() == self.name.text);
+        if headers::has(&ex.headers, &CDN_LOOP) && headers::elements(&ex.headers, &CDN_LOOP).any(ours) {
             return Err(Reject::Loop);
         }
         Ok(())
@@ -233,16 +266,22 @@ impl Gateway {
     /// not be able to name a field in `Connection` that a policy sets.
     fn pass_on(&self, ex: &mut Exchange) {
         let fields = &mut ex.headers;
-        headers::remove_hop_by_hop(fields);
-        // Each host writes Host from the upstream's URL, and nobody waits for `100-continue` any more.
-        fields.remove(header::HOST);
-        fields.remove(header::EXPECT);
+        headers::remove_named_by_connection(fields);
+        // Each host writes Host from the upstream's URL, nobody waits for `100-continue` any more, and what an untrusted
+        // peer says of itself is not believed.
+        let untrusted = !ex.client.trusted;
+        headers::remove_where(fields, |name| {
+            HOP_BY_HOP.contains(name)
+                || *name == header::HOST
+                || *name == header::EXPECT
+                || (untrusted && forwarded::FIELDS.contains(name))
+        });
         forward(fields, ex.peer, &ex.client, (ex.scheme, &ex.authority), self.forward);
         // RFC 9110, section 7.6.3.
-        append_element(fields, header::VIA, &format!("{} {}", ex.version, self.name));
-        append_element(fields, CDN_LOOP, &self.name);
-        if let Ok(id) = HeaderValue::try_from(ex.id.as_str()) {
-            fields.insert(X_REQUEST_ID, id);
+        append_element(fields, &header::VIA, &self.name.via(ex.version));
+        append_element(fields, &CDN_LOOP, &self.name.token);
+        if let Ok(id) = HeaderValue::from_str(&ex.id) {
+            fields.insert(&X_REQUEST_ID, id);
         }
         // RFC 9110, section 7.6.2.
         if let Some(left) = max_forwards(ex) {
@@ -253,7 +292,7 @@ impl Gateway {
     /// The answer to a request that is refused.
     fn refuse(&self, ex: &mut Exchange, reject: &Reject) -> Response<Body> {
         ex.notes.reject = Some(reject.entry().code);
-        reject.response(ex, &self.name)
+        reject.response(ex, &self.name.text)
     }
 
     /// What every answer gets, and its record.
@@ -262,9 +301,9 @@ impl Gateway {
         let record = access_record(&self.log, ex, route.map(|route| route.name.as_str()), response, host.now());
         let fields = response.headers_mut();
         headers::remove_hop_by_hop(fields);
-        append_element(fields, header::VIA, &format!("1.1 {}", self.name));
-        if let Ok(id) = HeaderValue::try_from(ex.id.as_str()) {
-            fields.insert(X_REQUEST_ID, id);
+        append_element(fields, &header::VIA, &self.name.via("1.1"));
+        if let Ok(id) = HeaderValue::from_str(&ex.id) {
+            fields.insert(&X_REQUEST_ID, id);
         }
         if let Some(record) = record {
             host.log(&record);
@@ -284,7 +323,10 @@ fn options(allow: &str) -> Response<Body> {
 
 /// How many more proxies an OPTIONS request may pass (RFC 9110, section 7.6.2).
 fn max_forwards(ex: &Exchange) -> Option<u32> {
-    let value = ex.headers.get(header::MAX_FORWARDS).filter(|_| ex.method == Method::OPTIONS)?;
+    if ex.method != Method::OPTIONS {
+        return None;
+    }
+    let value = ex.headers.get(header::MAX_FORWARDS)?;
     value.to_str().ok()?.parse().ok()
 }
 
@@ -299,7 +341,7 @@ pub fn host_of(authority: &str) -> &str {
 
 /// A client's own identifier, if it is one: 1 to 128 visible characters that mean nothing anywhere.
 fn kept_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    let id = headers.get(&X_REQUEST_ID)?.to_str().ok()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(&byte);
     ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
 }
@@ -308,6 +350,11 @@ fn kept_id(headers: &HeaderMap) -> Option<String> {
 fn new_id(host: &SharedHost) -> String {
     let mut bytes = [0; 16];
     host.random(&mut bytes);
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+    let mut id = String::with_capacity(32);
+    for byte in bytes {
+        id.push(digit(byte >> 4));
+        id.push(digit(byte));
+    }
+    id
 }

@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Fields of one connection, never passed on (RFC 9110, section 7.6.1). `Trailer` is not one of them: it describes
 /// the content.
-pub const HOP_BY_HOP: [HeaderName; 9] = [
+pub static HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -46,35 +46,48 @@ pub fn is_secret(name: &HeaderName) -> bool {
 
 /// Takes away what belongs to the connection the message came by, and whatever `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Almost no message has more than `Connection: keep-alive`: nothing is collected for those.
-    if headers.contains_key(header::CONNECTION) {
+    remove_named_by_connection(headers);
+    remove_where(headers, |name| HOP_BY_HOP.contains(name));
+}
+
+/// Takes away whatever `Connection` names.
+pub fn remove_named_by_connection(headers: &mut HeaderMap) {
+    if has(headers, &header::CONNECTION) {
         let named: Vec<HeaderName> =
-            elements(headers, header::CONNECTION).filter_map(|option| option.parse().ok()).collect();
+            elements(headers, &header::CONNECTION).filter_map(|option| option.parse().ok()).collect();
         for name in named {
             headers.remove(name);
         }
     }
-    // Most sections have none of them, and names compare faster than they hash.
-    while let Some(name) = headers.keys().find(|name| HOP_BY_HOP.contains(name)).cloned() {
+}
+
+/// Whether a field is there. A section is short, and names compare faster than they hash.
+pub fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.keys().any(|known| known == name)
+}
+
+/// Takes away the fields whose names are meant.
+pub fn remove_where(headers: &mut HeaderMap, meant: impl Fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| meant(name)).cloned() {
         headers.remove(name);
     }
 }
 
 /// Whether a client can take trailers: the only thing in `TE` that a proxy may pass on (RFC 9110, section 10.1.4).
 pub fn takes_trailers(headers: &HeaderMap) -> bool {
-    elements(headers, header::TE).any(|coding| coding.eq_ignore_ascii_case("trailers"))
+    has(headers, &header::TE) && elements(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case("trailers"))
 }
 
 /// Whether the message asks for a WebSocket (RFC 6455, section 4.2.1).
 pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::UPGRADE)
-        && elements(headers, header::UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
-        && elements(headers, header::CONNECTION).any(|option| option.eq_ignore_ascii_case("upgrade"))
+    has(headers, &header::UPGRADE)
+        && elements(headers, &header::UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        && elements(headers, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case("upgrade"))
 }
 
 /// The elements of a list-valued field, in order, over all its lines (RFC 9110, section 5.6.1). Quoted strings that
 /// hold commas are not understood: none of the fields asked for here has them.
-pub fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+pub fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
     headers
         .get_all(name)
         .into_iter()
@@ -85,13 +98,17 @@ pub fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &
 }
 
 /// Adds an element at the end of a list-valued field, on the one line that holds them all.
-pub fn append_element(headers: &mut HeaderMap, name: HeaderName, element: &str) {
-    let mut list = joined(headers, &name);
-    if !list.is_empty() {
-        list.push_str(", ");
-    }
-    list.push_str(element);
-    if let Ok(value) = HeaderValue::try_from(list) {
+pub fn append_element(headers: &mut HeaderMap, name: &HeaderName, element: &HeaderValue) {
+    let value = match has(headers, name) {
+        false => Some(element.clone()),
+        true => {
+            let list = joined(headers, name);
+            let element = String::from_utf8_lossy(element.as_bytes());
+            let separator = if list.is_empty() { "" } else { ", " };
+            HeaderValue::try_from([&list, separator, &element].concat()).ok()
+        }
+    };
+    if let Some(value) = value {
         headers.insert(name, value);
     }
 }
@@ -105,8 +122,11 @@ pub fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
 /// The one value of `Content-Length`. `Err` where the field is there and says nothing definite (RFC 9110, section
 /// 8.6).
 pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Ambiguous> {
+    if !has(headers, &header::CONTENT_LENGTH) {
+        return Ok(None);
+    }
     let mut length = None;
-    for element in elements(headers, header::CONTENT_LENGTH) {
+    for element in elements(headers, &header::CONTENT_LENGTH) {
         let digits = element.bytes().all(|byte| byte.is_ascii_digit());
         let value = element.parse::<u64>().ok().filter(|_| digits).ok_or(Ambiguous)?;
         if length.is_some_and(|other| other != value) {
@@ -114,10 +134,7 @@ pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Ambiguous> {
         }
         length = Some(value);
     }
-    match (length, headers.contains_key(header::CONTENT_LENGTH)) {
-        (None, true) => Err(Ambiguous),
-        (length, _) => Ok(length),
-    }
+    length.map(Some).ok_or(Ambiguous)
 }
 
 /// A field that must say one thing says none, or several.
@@ -132,10 +149,10 @@ pub fn section_size(headers: &HeaderMap) -> usize {
 /// Whether a problem document in JSON is something the client takes (RFC 9110, section 12.5.1). Most that say nothing
 /// about JSON say `*/*`, or nothing at all.
 pub fn accepts_json(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(header::ACCEPT) {
+    if !has(headers, &header::ACCEPT) {
         return true;
     }
-    elements(headers, header::ACCEPT).any(|range| {
+    elements(headers, &header::ACCEPT).any(|range| {
         let media_type = range.split(';').next().unwrap_or_default().trim();
         let refused = range.split(';').skip(1).any(|parameter| is_zero_weight(parameter.trim()));
         let json = ["*/*", "application/*", "application/json", "application/problem+json"];

@@ -30,10 +30,11 @@ impl Interest {
             HeaderName::from_static("cdn-loop"),
             HeaderName::from_static("x-request-id"),
         ];
-        interest.request.extend(own.into_iter().chain(HOP_BY_HOP).chain(forwarded::FIELDS).chain(HANDSHAKE));
+        let others = HOP_BY_HOP.iter().chain(&forwarded::FIELDS).chain(&HANDSHAKE);
+        interest.request.extend(own.into_iter().chain(others.cloned()));
         interest.request.extend(gateway.log.headers.iter().cloned());
         let own = [header::VIA, header::CONTENT_LENGTH, HeaderName::from_static("x-request-id")];
-        interest.response.extend(own.into_iter().chain(HOP_BY_HOP));
+        interest.response.extend(own.into_iter().chain(HOP_BY_HOP.iter().cloned()));
         interest.request.extend(gateway.router.fields().cloned());
         for route in &gateway.routes {
             for policy in &route.policies {

@@ -204,7 +204,7 @@ impl Source {
             Source::Header(name) => ex.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes())),
             Source::Host => Some(Cow::Borrowed(&ex.client.host)),
             Source::Method => Some(Cow::Borrowed(ex.method.as_str())),
-            Source::Scheme => Some(Cow::Borrowed(&ex.client.scheme)),
+            Source::Scheme => Some(Cow::Borrowed(ex.client.scheme)),
             Source::Id => Some(Cow::Borrowed(&ex.id)),
             Source::ClientAddress => {
                 Some(ex.client.address.map(|address| address.to_string()).unwrap_or_default().into())

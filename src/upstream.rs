@@ -51,7 +51,7 @@ pub struct QueryRewrite {
 }
 
 /// What no request takes along into a new WebSocket: the handshake is the platform's (RFC 6455, section 4.1).
-pub const HANDSHAKE: [HeaderName; 3] =
+pub static HANDSHAKE: [HeaderName; 3] =
     [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_EXTENSIONS];
 
 impl Proxy {
@@ -90,7 +90,7 @@ impl Upstream {
         let upgrade = proxy.websocket && ex.hop.websocket;
         let mut fields = std::mem::take(&mut ex.headers);
         if upgrade {
-            for name in HANDSHAKE {
+            for name in &HANDSHAKE {
                 fields.remove(name);
             }
         }

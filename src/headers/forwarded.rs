@@ -1,14 +1,14 @@
 //! Who the client is behind the proxies that are trusted, and what the upstream is told of it: `Forwarded` (RFC 7239)
 //! and the `X-Forwarded-*` fields. What an untrusted peer says of itself is not believed, and not passed on.
 
-use super::{append_element, elements, joined};
+use super::{append_element, elements, joined, remove_where};
 use crate::config::Forward;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
 /// What proxies say of the client.
-pub const FIELDS: [HeaderName; 6] =
+pub static FIELDS: [HeaderName; 6] =
     [header::FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_FORWARDED_PORT, X_REAL_IP];
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -23,7 +23,7 @@ pub struct Client {
     /// Its address: the last one in the chain that is no trusted proxy's.
     pub address: Option<IpAddr>,
     /// The scheme it used.
-    pub scheme: String,
+    pub scheme: &'static str,
     /// The host it asked for.
     pub host: String,
     /// Whether the peer is a trusted proxy, so that what it says is believed.
@@ -31,70 +31,80 @@ pub struct Client {
 }
 
 /// Finds the client behind trusted proxies.
-pub fn client(peer: Option<IpAddr>, scheme: &str, authority: &str, headers: &HeaderMap, proxies: &[IpNet]) -> Client {
+pub fn client(peer: Option<IpAddr>, scheme: &'static str, authority: &str, headers: &HeaderMap, proxies: &[IpNet]) -> Client {
     let trusted = peer.is_some_and(|peer| is_trusted(peer, proxies));
-    let direct = Client { address: peer, scheme: scheme.to_owned(), host: authority.to_owned(), trusted };
+    let direct = Client { address: peer, scheme, host: authority.to_owned(), trusted };
     if !trusted {
         return direct;
     }
     let address = chain(headers).rev().map_while(|hop| hop).find(|address| !is_trusted(*address, proxies));
-    let said = |name: HeaderName| elements(headers, name).next().map(str::to_owned);
+    let said = |name: HeaderName| elements(headers, &name).next().map(str::to_owned);
     let scheme = said(X_FORWARDED_PROTO).or_else(|| parameter(headers, "proto"));
     let host = said(X_FORWARDED_HOST).or_else(|| parameter(headers, "host"));
     Client {
         address: address.or(peer),
-        scheme: scheme.filter(|scheme| scheme == "http" || scheme == "https").unwrap_or(direct.scheme),
+        scheme: match scheme.as_deref() {
+            Some("http") => "http",
+            Some("https") => "https",
+            _ => direct.scheme,
+        },
         host: host.filter(|host| is_host(host)).unwrap_or(direct.host),
         trusted,
     }
 }
 
-/// Tells the upstream about the client, as the configuration wants it. What an untrusted peer wrote is taken away
-/// first, whatever is written now.
+/// Tells the upstream about the client, as the configuration wants it. What an untrusted peer wrote has been taken away
+/// before.
 pub fn forward(headers: &mut HeaderMap, peer: Option<IpAddr>, client: &Client, received: (&str, &str), how: Forward) {
-    if !client.trusted {
-        for name in FIELDS {
-            headers.remove(name);
-        }
-    }
-    if matches!(how, Forward::Both | Forward::XForwarded) {
-        if let Some(peer) = peer {
-            append_element(headers, X_FORWARDED_FOR, &peer.to_string());
+    let (x_forwarded, forwarded) = match how {
+        Forward::Both => (true, true),
+        Forward::XForwarded => (true, false),
+        Forward::Forwarded => (false, true),
+        Forward::None => (false, false),
+    };
+    let peer = peer.map(|peer| (peer, peer.to_string()));
+    if x_forwarded {
+        if let Some((_, text)) = &peer
+            && let Ok(address) = HeaderValue::from_str(text)
+        {
+            append_element(headers, &X_FORWARDED_FOR, &address);
         }
         set(headers, X_FORWARDED_HOST, &client.host);
-        set(headers, X_FORWARDED_PROTO, &client.scheme);
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
     } else {
-        for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
-            headers.remove(name);
-        }
+        remove_where(headers, |name| FIELDS.contains(name) && *name != header::FORWARDED);
     }
-    if matches!(how, Forward::Both | Forward::Forwarded) {
+    if forwarded {
         let (scheme, authority) = received;
-        append_element(headers, header::FORWARDED, &element(peer, scheme, authority));
+        let peer = peer.as_ref().map(|(peer, text)| (*peer, text.as_str()));
+        if let Ok(hop) = HeaderValue::try_from(element(peer, scheme, authority)) {
+            append_element(headers, &header::FORWARDED, &hop);
+        }
     } else {
         headers.remove(header::FORWARDED);
     }
 }
 
 /// One hop of `Forwarded`: `for=192.0.2.1;host="a.example:8080";proto=https`.
-fn element(peer: Option<IpAddr>, scheme: &str, authority: &str) -> String {
+fn element(peer: Option<(IpAddr, &str)>, scheme: &str, authority: &str) -> String {
     // RFC 7239, section 6: an IPv6 address is quoted and in brackets; section 6.2: `unknown` where it is not known.
-    let node = match peer {
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
-        None => "unknown".to_owned(),
+    let (open, node, close) = match peer {
+        Some((IpAddr::V4(_), text)) => ("", text, ""),
+        Some((IpAddr::V6(_), text)) => ("\"[", text, "]\""),
+        None => ("", "unknown", ""),
     };
     // A host with a port or brackets is no token.
     let token = authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    let host = if token { authority.to_owned() } else { format!("\"{}\"", authority.replace(['"', '\\'], "")) };
-    format!("for={node};host={host};proto={scheme}")
+    let quote = if token { "" } else { "\"" };
+    let host = if authority.contains(['"', '\\']) { authority.replace(['"', '\\'], "") } else { authority.to_owned() };
+    ["for=", open, node, close, ";host=", quote, &host, quote, ";proto=", scheme].concat()
 }
 
 /// The addresses that the hops before the peer reported, nearest last; `None` for one that is no address.
 /// `X-Forwarded-For` is asked first, since more proxies write it.
 fn chain(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>> {
     let said: Vec<Option<IpAddr>> = if headers.contains_key(X_FORWARDED_FOR) {
-        elements(headers, X_FORWARDED_FOR).map(address).collect()
+        elements(headers, &X_FORWARDED_FOR).map(address).collect()
     } else {
         joined(headers, &header::FORWARDED)
             .split(',')
@@ -193,6 +203,7 @@ mod tests {
             fields(&[("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6"), ("x-real-ip", "6.6.6.6")]);
         let peer = "2001:db8::2".parse().ok();
         let client = client(peer, "https", "gate.test:8443", &headers, &[]);
+        remove_where(&mut headers, |name| FIELDS.contains(name));
         forward(&mut headers, peer, &client, ("https", "gate.test:8443"), Forward::Both);
         assert_eq!(headers["x-forwarded-for"], "2001:db8::2");
         assert_eq!(headers["forwarded"], "for=\"[2001:db8::2]\";host=\"gate.test:8443\";proto=https");

@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Methods(u8);
 
 /// The methods that can be routed by name, in the order of `Allow`.
-pub const METHODS: [Method; 7] =
+pub static METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 impl Methods {
