@@ -33,6 +33,8 @@ pub struct Instance {
     stored: RefCell<Option<Stored>>,
     /// When the store was last asked, or began to be.
     asked: Cell<Timestamp>,
+    /// When loading last came to nothing.
+    failed: Cell<Option<Timestamp>>,
 }
 
 struct Stored {
@@ -42,6 +44,9 @@ struct Stored {
 
 /// A stored document may be this large: it is held in memory while it is read.
 const MOST_BYTES: usize = 8_000_000;
+
+/// Where there is nothing to serve, the store is asked again after this time, not at every request.
+const RETRY_MS: f64 = 1_000.0;
 
 impl Instance {
     /// An instance that has loaded nothing yet.
@@ -54,6 +59,7 @@ impl Instance {
             interest: RefCell::new(None),
             stored: RefCell::new(None),
             asked: Cell::new(Timestamp::default()),
+            failed: Cell::new(None),
         })
     }
 
@@ -70,6 +76,9 @@ impl Instance {
             Some(gateway) => {
                 self.refresh(host);
                 gateway
+            }
+            None if self.failed.get().is_some_and(|failed| host.now().since(failed) < RETRY_MS) => {
+                Rc::new(Gateway::broken())
             }
             None => self.first_load(host).await,
         }
@@ -93,8 +102,10 @@ impl Instance {
                 event(host, "the last good configuration serves");
                 gateway
             }
-            // Whatever comes next is tried at the next request.
-            None => Rc::new(Gateway::broken()),
+            None => {
+                self.failed.set(Some(host.now()));
+                Rc::new(Gateway::broken())
+            }
         }
     }
 

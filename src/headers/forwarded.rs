@@ -31,7 +31,13 @@ pub struct Client {
 }
 
 /// Finds the client behind trusted proxies.
-pub fn client(peer: Option<IpAddr>, scheme: &'static str, authority: &str, headers: &HeaderMap, proxies: &[IpNet]) -> Client {
+pub fn client(
+    peer: Option<IpAddr>,
+    scheme: &'static str,
+    authority: &str,
+    headers: &HeaderMap,
+    proxies: &[IpNet],
+) -> Client {
     let trusted = peer.is_some_and(|peer| is_trusted(peer, proxies));
     let direct = Client { address: peer, scheme, host: authority.to_owned(), trusted };
     if !trusted {
