@@ -96,11 +96,15 @@ async fn breaks_under_load(host: HostName) -> Result<()> {
     }
     let patience = Duration::from_millis(100);
     upstream.take_seen(usize::MAX, patience).await;
-    upstream.script(vec![Answer { body: AnswerBody::Whole(Content::Bytes(b"well".to_vec())), ..Answer::default() }]).await?;
+    upstream
+        .script(vec![Answer { body: AnswerBody::Whole(Content::Bytes(b"well".to_vec())), ..Answer::default() }])
+        .await?;
     let response = gateway.send(&Request::new("GET", "/afterwards")).await?;
     ensure!(response.status == 200 && response.body.text() == "well", "afterwards: {response:?}");
     let lines = gateway.lines().since(0);
-    let cry = lines.iter().find(|line| line.contains("panicked") || line.contains("RuntimeError") || line.contains("wasm trap"));
+    let cry = lines
+        .iter()
+        .find(|line| line.contains("panicked") || line.contains("RuntimeError") || line.contains("wasm trap"));
     ensure!(cry.is_none(), "the log says: {cry:?}");
     let records = lines.iter().filter(|line| line.contains("\"kind\":\"access\"")).count();
     ensure!(records >= CLIENTS * REQUESTS_OF_EACH, "{records} access records");
@@ -131,7 +135,11 @@ async fn stays_flat(host: HostName) -> Result<()> {
     ensure!(warm.status == 200, "{warm:?}");
     let before = peak_kb(&gateway)?;
     let down = gateway.send(&Request::new("GET", "/large")).await?;
-    ensure!(down.status == 200 && down.body.length == LARGE && down.body.is_generated, "down: {} bytes", down.body.length);
+    ensure!(
+        down.status == 200 && down.body.length == LARGE && down.body.is_generated,
+        "down: {} bytes",
+        down.body.length
+    );
     let body = |chunked| Some(RequestBody { content: Content::Generated(LARGE), chunked });
     let mut up = Request::new("PUT", "/large");
     up.body = body(false);
@@ -152,7 +160,8 @@ async fn stays_flat(host: HostName) -> Result<()> {
 /// The most memory a gateway's process ever had, in KB.
 fn peak_kb(gateway: &Running) -> Result<u64> {
     let id = gateway.process_id().context("the gateway has ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("memory is read from /proc, on Linux")?;
+    let status =
+        std::fs::read_to_string(format!("/proc/{id}/status")).context("memory is read from /proc, on Linux")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     line.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")
 }

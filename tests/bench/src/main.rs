@@ -37,7 +37,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures edgate against Workers written in JavaScript, on the same workerd, in one interleaved run.
 #[derive(Parser)]
-#[command(name = "scripts/bench", version)]
+#[command(name = "edgate-bench", bin_name = "scripts/bench", version, after_help = SCRIPT)]
 struct Arguments {
     /// Fewer rows, fewer rounds, less warm-up: under a minute, and rough.
     #[arg(long)]
@@ -54,13 +54,17 @@ struct Arguments {
     /// How many connections a gateway gets its requests on.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..))]
     connections: u8,
-    /// How often every row has its turn [default: 7; 3 with --quick].
+    /// How often every row has its turn [default: 15; 5 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
-    /// How long a turn is, in seconds [default: 2; 1 with --quick].
+    /// How long a turn is, in seconds [default: 1; 0.6 with --quick].
     #[arg(long)]
     seconds: Option<f64>,
 }
+
+/// What the script does by itself.
+const SCRIPT: &str = "With --no-build the script builds no gateway and measures what is in build/. \
+With --native [FILTER] it runs the benchmarks of the crate's own code instead.";
 
 impl Arguments {
     fn plan(&self) -> Result<Plan> {
@@ -106,8 +110,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let machine = Machine::describe(&root);
     let report = measure(&places, &arguments.plan()?, machine).await?;
     print!("{}", report.text());
-    let json = root.join("target/bench.json");
-    write(&json, &report.json())?;
+    write(&root.join("target/bench.json"), &report.json())?;
     if arguments.markdown {
         let page = root.join("docs/performance.md");
         let text = std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
@@ -145,6 +148,9 @@ fn root() -> Result<PathBuf> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -64,8 +64,9 @@ impl Plan {
         Plan {
             rows,
             connections: 8,
-            rounds: 7,
-            turn: Duration::from_secs(2),
+            // Many short turns: they stand closer to those they are held against than few long ones.
+            rounds: 15,
+            turn: Duration::from_secs(1),
             warm_up: Amount { requests: 20_000, time: Duration::from_secs(60) },
             starts: 10,
             quick: false,
@@ -76,8 +77,8 @@ impl Plan {
         Plan {
             rows: proxy_rows().into_iter().chain(constant_rows()).collect(),
             connections: 8,
-            rounds: 3,
-            turn: Duration::from_secs(1),
+            rounds: 5,
+            turn: Duration::from_millis(600),
             warm_up: Amount { requests: 4_000, time: Duration::from_secs(3) },
             starts: 3,
             quick: true,

@@ -76,7 +76,7 @@ impl Report {
         let Plan { rounds, turn, connections, warm_up, .. } = self.plan;
         let (seconds, requests) = (turn.as_secs_f64(), warm_up.requests);
         format!(
-            "Medians of {rounds} rounds of {seconds} s on {connections} connections, after {requests} requests each."
+            "Medians of {rounds} rounds, turns of {seconds} s, {connections} connections, {requests} requests before the first."
         )
     }
 
@@ -87,7 +87,7 @@ impl Report {
     }
 
     fn load(&self) -> Table {
-        let heading = ["workload", "name", "req/s", "p50 ms", "p99 ms", "CPU µs", "CPU range", "to js", "to js range"];
+        let heading = ["workload", "name", "req/s", "p50 ms", "p99 ms", "CPU µs", "quartiles", "to js", "quartiles"];
         let mut table = Table::new(&heading, 2);
         for outcome in &self.outcomes {
             let rate = format!("{:.0}", outcome.requests_per_second.median);
@@ -99,19 +99,19 @@ impl Report {
                 milliseconds(outcome.p50_ms),
                 milliseconds(outcome.p99_ms),
                 median(outcome.cpu_us, 0),
-                range(outcome.cpu_us, 0),
+                quartiles(outcome.cpu_us, 0),
                 median(outcome.ratio, 2),
-                range(outcome.ratio, 2),
+                quartiles(outcome.ratio, 2),
             ]);
         }
         table
     }
 
     fn start(&self) -> Table {
-        let mut table = Table::new(&["from the start of the process", "first answer ms", "range", "to js"], 1);
+        let mut table = Table::new(&["from the start of the process", "first answer ms", "quartiles", "to js"], 1);
         for first in &self.first_answers {
             let ms = Some(first.ms);
-            table.push(vec![first.name.to_owned(), median(ms, 0), range(ms, 0), median(first.ratio, 2)]);
+            table.push(vec![first.name.to_owned(), median(ms, 0), quartiles(ms, 0), median(first.ratio, 2)]);
         }
         table
     }
@@ -147,8 +147,8 @@ fn median(spread: Option<Spread>, digits: usize) -> String {
     spread.map_or_else(none, |spread| format!("{:.digits$}", spread.median))
 }
 
-fn range(spread: Option<Spread>, digits: usize) -> String {
-    spread.map_or_else(none, |spread| format!("{:.digits$}–{:.digits$}", spread.least, spread.most))
+fn quartiles(spread: Option<Spread>, digits: usize) -> String {
+    spread.map_or_else(none, |spread| format!("{:.digits$}–{:.digits$}", spread.lower, spread.upper))
 }
 
 fn none() -> String {

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_turns_in_the_same_round() {
         let spread = ratio(&[Some(10.0), Some(20.0), Some(33.0)], &[Some(10.0), Some(20.0), Some(30.0)]);
-        assert_eq!(spread.map(|spread| (spread.least, spread.median)), Some((1.0, 1.0)));
+        assert_eq!(spread.map(|spread| (spread.lower, spread.median)), Some((1.0, 1.0)));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     pub median: f64,
-    pub least: f64,
-    pub most: f64,
+    /// Half of the values are from the lower quartile to the upper.
+    pub lower: f64,
+    pub upper: f64,
 }
 
 impl Spread {
@@ -15,14 +16,16 @@ impl Spread {
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_unstable_by(f64::total_cmp);
-        let (least, most) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median = match values.len() % 2 {
-            0 => (values[middle - 1] + values[middle]) / 2.0,
-            _ => values[middle],
-        };
-        Some(Spread { median, least, most })
+        let at = |part| quantile(&values, part);
+        Some(Spread { median: at(0.5)?, lower: at(0.25)?, upper: at(0.75)? })
     }
+}
+
+/// The value at this part of them, between two where it falls there; they are in order.
+fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
+    let position = part * sorted.len().checked_sub(1)? as f64;
+    let (below, above) = (sorted.get(position.floor() as usize)?, sorted.get(position.ceil() as usize)?);
+    Some(below + (above - below) * position.fract())
 }
 
 /// The value that this part of them does not exceed (nearest rank), in milliseconds; they are in order.
@@ -36,9 +39,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_is_between_the_middle_two() {
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 9.0]), Some(Spread { median: 3.0, least: 1.0, most: 9.0 }));
-        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, least: 1.0, most: 3.0 }));
+    fn quartiles_may_fall_between_values() {
+        assert_eq!(Spread::of([4.0, 1.0, 2.0, 9.0]), Some(Spread { median: 3.0, lower: 1.75, upper: 5.25 }));
+        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, lower: 1.5, upper: 2.5 }));
+        assert_eq!(Spread::of([7.0]), Some(Spread { median: 7.0, lower: 7.0, upper: 7.0 }));
         assert_eq!(Spread::of([]), None);
     }
 

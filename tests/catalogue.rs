@@ -1,0 +1,296 @@
+//! Every answer that edgate gives by itself, provoked and held against tests/catalogue.txt to the letter: status,
+//! fields, body in JSON and as text, and what the log says of it. The table in docs/errors.md says the same.
+//!
+//! `EDGATE_BLESS=1 cargo test --test catalogue` writes the text anew, and the table's columns that come from the code:
+//! read them then. What stands in the column `When` is written by hand.
+
+use edgate::body::Body;
+use edgate::config::Platform;
+use edgate::config::document::Sections;
+use edgate::headers::section_size;
+use edgate::host::{Capabilities, Host, HostError, Incoming};
+use edgate::instance::Instance;
+use edgate::memory::{Answer, MemoryHost, collect, finish};
+use edgate::reject::Reject;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What provokes an answer.
+struct Case {
+    /// What it shows, in a few words.
+    name: &'static str,
+    config: Value,
+    method: Method,
+    target: &'static str,
+    fields: &'static [(&'static str, &'static str)],
+    /// How the upstream fails.
+    fails: Option<HostError>,
+}
+
+impl Case {
+    fn new(name: &'static str, target: &'static str) -> Case {
+        Case { name, config: config(), method: Method::GET, target, fields: &[], fails: None }
+    }
+
+    fn method(self, method: Method) -> Case {
+        Case { method, ..self }
+    }
+
+    fn fields(self, fields: &'static [(&'static str, &'static str)]) -> Case {
+        Case { fields, ..self }
+    }
+
+    fn fails(self, error: HostError) -> Case {
+        Case { fails: Some(error), ..self }
+    }
+
+    /// Changes to the configuration, by JSON pointer.
+    fn with(mut self, pointer: &str, value: Value) -> Case {
+        match self.config.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            None => panic!("the configuration of the test has no {pointer}"),
+        }
+        self
+    }
+}
+
+fn config() -> Value {
+    json!({
+        "gateway": { "max_url": "64 B", "max_headers": "512 B", "max_body": "1 KB" },
+        "upstream": { "orders": { "url": "http://orders.test", "timeout": "200ms" } },
+        "route": {
+            "orders": { "match": { "path": "/orders/{*rest}", "methods": ["GET", "POST"] }, "upstream": "orders", "deadline": "10s" },
+            "find": {
+                "match": { "path": "/find" },
+                "upstream": "orders",
+                "rewrite": { "path": "/orders/{query.id}" },
+            },
+        },
+    })
+}
+
+const LONG: &str = "/orders/0123456789012345678901234567890123456789012345678901234567890123456789";
+
+/// One case for each rejection, in the order of the catalogue, some with several; then the other answers.
+fn cases() -> Vec<Case> {
+    let orders = |name| Case::new(name, "/orders/7");
+    vec![
+        Case::new("a broken escape", "/a%2"),
+        Case::new("a backslash, or an encoded slash", "/a%2fb"),
+        Case::new("a control character in the path", "/a%00"),
+        Case::new("a dot segment that only some servers see", "/a/..;/b"),
+        Case::new("a path without a slash", "*").method(Method::OPTIONS),
+        Case::new("a control character in the query", "/a?b=\u{7f}"),
+        orders("two lengths").method(Method::POST).fields(&[("content-length", "3, 4")]),
+        Case::new("a value that a template needs is not there", "/find"),
+        Case::new("no route", "/nowhere"),
+        orders("another method").method(Method::DELETE),
+        orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
+        Case::new("a long URL", LONG),
+        orders("large fields").with("/gateway/max_headers", json!("256 B")).fields(&[
+            ("x-a", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
+            ("x-b", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
+            ("x-c", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
+        ]),
+        orders("the client's body breaks off").method(Method::POST).fails(HostError::ClientGone),
+        orders("TRACE").method(Method::TRACE),
+        orders("no connection").fails(HostError::Unreachable("refused".to_owned())),
+        orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
+        orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
+        orders("the upstream's time-out passes first").fails(HostError::Timeout),
+        orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),
+        orders("OPTIONS where no route takes it").method(Method::OPTIONS),
+    ]
+}
+
+/// What came of a case: the answer, its body, and the access record.
+struct Given {
+    response: Response<Body>,
+    body: String,
+    record: Value,
+}
+
+fn provoke(case: &Case, accept: &'static str) -> Given {
+    let fails = case.fails.clone();
+    let host = Rc::new(MemoryHost::new(move |_| match fails.clone() {
+        // Later than any time-out: the host itself says that it was too late.
+        Some(HostError::Timeout) => Answer { after: Duration::MAX, result: Err(HostError::Timeout) },
+        Some(error) => Answer { after: Duration::ZERO, result: Err(error) },
+        None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) },
+    }));
+    let mut mistakes = Vec::new();
+    let sections = Sections::from_document(case.config.clone(), &mut mistakes);
+    let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
+    let shared: Rc<dyn Host> = host.clone();
+    let mut response = finish(instance.handle(shared, incoming(case, accept))).expect("nothing is waited for");
+    let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
+    let lines = host.take_log();
+    let records = lines.iter().map(|line| serde_json::from_str::<Value>(line).expect("the log is JSON"));
+    let record = records.into_iter().find(|record| record["kind"] == "access").expect("there is a record");
+    Given { response, body: String::from_utf8(body.into()).expect("it is text"), record }
+}
+
+fn incoming(case: &Case, accept: &'static str) -> Incoming {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("host", "gateway.test"), ("accept", accept)].iter().chain(case.fields) {
+        headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let (path, query) = match case.target.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (case.target, None),
+    };
+    Incoming {
+        method: case.method.clone(),
+        scheme: "https",
+        authority: "gateway.test".to_owned(),
+        path: path.to_owned(),
+        query,
+        headers_size: section_size(&headers),
+        headers,
+        body: Body::Empty,
+        peer: "192.0.2.1".parse().ok(),
+        version: "2",
+    }
+}
+
+/// The answer as one reads it, indented.
+fn shown(given: &Given) -> String {
+    let mut fields: Vec<String> = given
+        .response
+        .headers()
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().expect("it is ASCII")))
+        .collect();
+    fields.sort();
+    let lines =
+        [given.response.status().to_string()].into_iter().chain(fields).chain(given.body.lines().map(str::to_owned));
+    lines.map(|line| format!("  {line}\n")).collect()
+}
+
+fn catalogue() -> String {
+    let mut text = "Made by `EDGATE_BLESS=1 cargo test --test catalogue`: every answer that edgate gives by itself, to a client that\ntakes JSON and to one that does not, and the access record.\n".to_owned();
+    for case in cases() {
+        let (json, plain) = (provoke(&case, "*/*"), provoke(&case, "text/plain"));
+        let code = json.record["reject"].as_str().unwrap_or("no refusal");
+        text += &format!("\n{code}: {}\n\n  {} {}\n\n{}", case.name, case.method, case.target, shown(&json));
+        if plain.body != json.body {
+            text += &format!("\n{}", shown(&plain));
+        }
+        text += &format!("\n  {}\n", json.record);
+    }
+    text
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn bless() -> bool {
+    std::env::var_os("EDGATE_BLESS").is_some()
+}
+
+#[test]
+fn every_answer_of_its_own_is_what_it_was() {
+    let path = root().join("tests/catalogue.txt");
+    let now = catalogue();
+    if bless() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let differs = before.lines().zip(now.lines()).find(|(before, now)| before != now);
+    assert!(before == now, "tests/catalogue.txt says otherwise: {differs:#?}\n(EDGATE_BLESS=1 accepts this)");
+}
+
+#[test]
+fn every_rejection_can_be_provoked() {
+    let mut provoked: Vec<String> = Vec::new();
+    for case in cases() {
+        let code = provoke(&case, "*/*").record["reject"].as_str().unwrap_or_default().to_owned();
+        if !code.is_empty() && provoked.last() != Some(&code) {
+            provoked.push(code);
+        }
+    }
+    let all: Vec<&str> = Reject::catalogue().iter().map(|reject| reject.entry().code).collect();
+    assert_eq!(provoked, all);
+}
+
+/// No answer says where the upstream is, or what went wrong there.
+#[test]
+fn no_answer_tells_of_what_is_behind_the_gateway() {
+    for case in cases() {
+        for accept in ["*/*", "text/plain"] {
+            let given = provoke(&case, accept);
+            let said = shown(&given);
+            for secret in ["orders.test", "refused", "nobody"] {
+                assert!(!said.contains(secret), "{}: {said}", case.name);
+            }
+        }
+    }
+}
+
+/// What the table of docs/errors.md says of a code, but for the column `When`.
+struct Row {
+    code: &'static str,
+    status: String,
+    told: String,
+    proxy_status: String,
+    log: &'static str,
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for case in cases() {
+        let given = provoke(&case, "*/*");
+        let reject = Reject::catalogue().into_iter().find(|reject| given.record["reject"] == reject.entry().code);
+        let Some(entry) = reject.map(|reject| reject.entry()) else { continue };
+        // One row for each code: bad paths are told in several ways.
+        if rows.iter().any(|row| row.code == entry.code) {
+            continue;
+        }
+        let called = given.record["upstream"].as_array().is_some_and(|attempts| !attempts.is_empty());
+        rows.push(Row {
+            code: entry.code,
+            status: entry.status.as_str().to_owned(),
+            told: if entry.code == "bad-path" { "What is wrong with it.".to_owned() } else { entry.detail.to_owned() },
+            proxy_status: entry.proxy_error.map(|error| format!("`{error}`")).unwrap_or_default(),
+            log: match (given.record["route"].is_null(), called) {
+                (true, _) => "",
+                (false, false) => "`route`",
+                (false, true) => "`route`, `upstream`",
+            },
+        });
+    }
+    rows
+}
+
+const BEGIN: &str =
+    "<!-- catalogue: columns but `When` come from the code; EDGATE_BLESS=1 cargo test --test catalogue -->\n";
+const END: &str = "<!-- end of the catalogue -->\n";
+
+#[test]
+fn the_table_in_the_documentation_is_the_catalogue() {
+    let path = root().join("docs/errors.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("docs/errors.md has the catalogue");
+    let (table, after) = rest.split_once(END).expect("the catalogue has an end");
+    // What people wrote is kept.
+    let mut when = BTreeMap::new();
+    for line in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        when.insert(cells[1].trim_matches('`').to_owned(), cells[3].to_owned());
+    }
+    let mut made = "| Code | Status | When | The client is told | `Proxy-Status` error | Also in the record |\n|---|---|---|---|---|---|\n".to_owned();
+    for Row { code, status, told, proxy_status, log } in rows() {
+        let when = when.remove(code).unwrap_or_default();
+        assert!(bless() || !when.is_empty(), "docs/errors.md does not say when `{code}` is answered");
+        made += &format!("| `{code}` | {status} | {when} | {told} | {proxy_status} | {log} |\n");
+    }
+    if bless() {
+        std::fs::write(&path, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
+    }
+    assert!(bless() || table == made, "docs/errors.md should say:\n{made}\n(EDGATE_BLESS=1 writes it)");
+}
