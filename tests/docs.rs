@@ -110,3 +110,14 @@ fn the_architecture_has_the_strings_of_the_workers_entry() {
         assert!(text.lines().any(|line| line == row), "docs/architecture.md lacks the row\n{row}");
     }
 }
+
+#[test]
+fn the_architecture_has_the_layers_of_the_test_that_keeps_them() {
+    let source = std::fs::read_to_string(root().join("tests/layering.rs")).unwrap();
+    let (_, rest) = source.split_once("const LAYERS").unwrap();
+    let (rows, _) = rest.split_once("\n];").unwrap();
+    let quoted = |line: &str| line.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let rows: Vec<String> = rows.lines().map(quoted).filter(|row| !row.is_empty()).collect();
+    let blocks = page("docs/architecture.md").blocks();
+    assert!(blocks.iter().any(|block| block.text.lines().eq(rows.iter())), "docs/architecture.md lacks\n{rows:#?}");
+}
