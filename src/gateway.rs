@@ -12,7 +12,7 @@ use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
 use crate::reject::Reject;
 use crate::respond::{Redirect, Respond};
-use crate::routing::condition::Facts;
+use crate::routing::condition::{Facts, Methods};
 use crate::routing::{Found, Miss, Router};
 use crate::upstream::{Proxy, Upstream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -126,6 +126,10 @@ impl Gateway {
 
     /// From the request to a response, or to the reason why there is none.
     async fn answer(&self, host: &SharedHost, ex: &mut Exchange) -> Result<Response<Body>, Reject> {
+        // RFC 9110, section 9.3.7: a question about the server as a whole.
+        if !self.broken && ex.method == Method::OPTIONS && ex.path == "*" {
+            return Ok(options(&Methods::all().allow()));
+        }
         self.admit(ex)?;
         let authority = match ex.authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => Cow::Owned(ex.authority.to_ascii_lowercase()),
@@ -223,7 +227,7 @@ impl Gateway {
                 None => Err(Reject::NotConfigured),
             },
             Action::Redirect(redirect) => redirect.answer(ex),
-            Action::Respond(respond) => Ok(respond.answer(host).await),
+            Action::Respond(respond) => respond.answer(host, ex).await,
         }
     }
 

@@ -115,7 +115,7 @@ pub fn append_element(headers: &mut HeaderMap, name: &HeaderName, element: &Head
 
 /// All lines of a field as one (RFC 9110, section 5.3).
 pub fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
-    let lines = headers.get_all(name).into_iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let lines = headers.get_all(name).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     lines.collect::<Vec<_>>().join(", ")
 }
 

@@ -127,8 +127,6 @@ pub enum HostError {
     Protocol(String),
     /// The request's body is larger than it may be.
     BodyTooLarge,
-    /// The client's body ended before its end: the client went away.
-    ClientGone,
     /// The platform does not allow it: an address that is not listed, a store that is not bound.
     Denied(String),
     /// Anything else.
@@ -143,7 +141,6 @@ impl fmt::Display for HostError {
             HostError::Disconnected(why) => write!(f, "disconnected: {why}"),
             HostError::Protocol(why) => write!(f, "no valid response: {why}"),
             HostError::BodyTooLarge => f.write_str("the request body is too large"),
-            HostError::ClientGone => f.write_str("the client went away"),
             HostError::Denied(why) => write!(f, "denied: {why}"),
             HostError::Other(why) => f.write_str(why),
         }

@@ -34,8 +34,6 @@ pub enum Reject {
     MethodNotAllowed(String),
     /// TRACE or CONNECT, or a method that nobody defined.
     MethodNotSupported,
-    /// The client went away, or did not send all of its body.
-    ClientGone,
     /// The request's deadline passed before an answer began.
     DeadlineExceeded,
     /// The upstream's answer did not begin in time.
@@ -81,7 +79,6 @@ impl Reject {
             Reject::BodyTooLarge,
             Reject::UrlTooLong,
             Reject::HeadersTooLarge,
-            Reject::ClientGone,
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
             Reject::NotConfigured,
@@ -142,13 +139,6 @@ impl Reject {
                 None,
                 "The gateway does not pass on requests with this method.",
             ),
-            // 499 is what the field writes into its logs; the client is no longer there to see it.
-            Reject::ClientGone => entry(
-                "client-gone",
-                StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
-                None,
-                "The request ended before it was complete.",
-            ),
             Reject::DeadlineExceeded => entry(
                 "deadline-exceeded",
                 StatusCode::GATEWAY_TIMEOUT,
@@ -173,8 +163,7 @@ impl Reject {
     /// The response: a problem document in JSON, or its words as text for a client that takes no JSON.
     pub fn response(&self, ex: &Exchange, gateway: &str) -> Response<Body> {
         let Entry { code, status, detail, proxy_error } = self.entry();
-        // 499 has no registered phrase.
-        let title = status.canonical_reason().unwrap_or("Client Closed Request");
+        let title = status.canonical_reason().unwrap_or_default();
         let request_id = ex.id.as_str();
         let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail, code, request_id };
         let json = ex.hop.json.then(|| serde_json::to_string(&problem).ok()).flatten();

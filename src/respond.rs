@@ -1,8 +1,10 @@
 //! Answers that need no upstream: redirections and fixed responses.
 
 use crate::body::Body;
+use crate::config::EncodedSlashes;
 use crate::exchange::Exchange;
 use crate::host::SharedHost;
+use crate::path::normalize;
 use crate::reject::Reject;
 use crate::template::{Goal, Template};
 use bytes::Bytes;
@@ -28,7 +30,11 @@ pub struct Respond {
 
 impl Redirect {
     pub fn answer(&self, ex: &Exchange) -> Result<Response<Body>, Reject> {
-        let mut location = self.to.expand(ex, Goal::Path).ok_or(Reject::BadParameter)?;
+        let mut location = self.to.expand(ex, Goal::Url).ok_or(Reject::BadParameter)?;
+        // A value that would add a segment, or take one away, is refused.
+        if !has_plain_path(&location) {
+            return Err(Reject::BadParameter);
+        }
         if let Some(query) = ex.query.as_ref().filter(|_| self.keep_query) {
             location.push(if location.contains('?') { '&' } else { '?' });
             location.push_str(query);
@@ -48,15 +54,29 @@ impl Respond {
         Respond { status, media_type: None, body: Bytes::new(), delay: Duration::ZERO }
     }
 
-    pub async fn answer(&self, host: &SharedHost) -> Response<Body> {
+    pub async fn answer(&self, host: &SharedHost, ex: &Exchange) -> Result<Response<Body>, Reject> {
         if !self.delay.is_zero() {
-            host.sleep(self.delay).await;
+            let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
+            host.sleep(self.delay.min(left)).await;
+            if self.delay > left {
+                return Err(Reject::DeadlineExceeded);
+            }
         }
         let mut response = Response::new(Body::bytes(self.body.clone()));
         *response.status_mut() = self.status;
         if let Some(media_type) = &self.media_type {
             response.headers_mut().insert(header::CONTENT_TYPE, media_type.clone());
         }
-        response
+        Ok(response)
     }
+}
+
+/// Whether the path of a URL, or of a path with a query, is spelt as paths are: no empty segments, no dot segments.
+pub fn has_plain_path(url: &str) -> bool {
+    let before_query = url.split('?').next().unwrap_or_default();
+    let path = match before_query.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |start| &rest[start..]),
+        None => before_query,
+    };
+    normalize(path, EncodedSlashes::Keep).is_ok_and(|normal| normal == path)
 }

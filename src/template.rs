@@ -6,6 +6,8 @@
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::template::{Piece, parse};
 use crate::exchange::Exchange;
+use crate::headers::forwarded::is_host;
+use crate::headers::{has, joined};
 use crate::path::{escape_segment, unescape};
 use http::HeaderName;
 use std::borrow::Cow;
@@ -30,7 +32,7 @@ pub enum Source {
     Path(String),
     /// `{query.page}`: the first of that name.
     Query(String),
-    /// `{header.accept-language}`: the first line of that name.
+    /// `{header.accept-language}`: all lines of that name as one (RFC 9110, section 5.3), as Workers shows them.
     Header(HeaderName),
     /// `{request.host}`: as the client asked for it, with its port.
     Host,
@@ -51,6 +53,9 @@ pub enum Source {
 pub enum Goal {
     /// A path, or an URL's path: escapes stay, everything else that is no path character is escaped.
     Path,
+    /// An absolute URL, or a path with or without a query: a host is put into it as it is, a path as for `Path`, and
+    /// what follows a `?` can add no parameter and end no value.
+    Url,
     /// Plain text: escapes of the path are decoded.
     Text,
 }
@@ -106,6 +111,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
+                Part::Value(source) if goal == Goal::Url => source.append_to_url(ex, &mut text)?,
                 Part::Value(source) => source.append(ex, goal, &mut text)?,
             }
         }
@@ -188,10 +194,26 @@ impl Source {
             _ => None,
         };
         match (escaped, goal) {
-            (Some(value), Goal::Path) => text.push_str(value),
+            (Some(value), Goal::Path | Goal::Url) => text.push_str(value),
             (Some(value), Goal::Text) => text.push_str(&unescape(value)),
-            (None, Goal::Path) => escape_segment(&self.plain(ex)?, text),
+            (None, Goal::Path | Goal::Url) => escape_segment(&self.plain(ex)?, text),
             (None, Goal::Text) => text.push_str(&self.plain(ex)?),
+        }
+        Some(())
+    }
+
+    /// Appends a value to what is there of a URL, as it must be written at that place.
+    fn append_to_url(&self, ex: &Exchange, text: &mut String) -> Option<()> {
+        let authority = text.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?']));
+        if text.contains('?') {
+            let mut plain = String::new();
+            self.append(ex, Goal::Text, &mut plain)?;
+            text.extend(url::form_urlencoded::byte_serialize(plain.as_bytes()));
+            return Some(());
+        }
+        match self {
+            Source::Host if authority => text.push_str(is_host(&ex.client.host).then_some(&ex.client.host)?),
+            source => source.append(ex, Goal::Path, text)?,
         }
         Some(())
     }
@@ -201,7 +223,8 @@ impl Source {
         match self {
             Source::Path(_) | Source::RequestPath => None,
             Source::Query(name) => ex.query_parameter(name),
-            Source::Header(name) => ex.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes())),
+            Source::Header(name) if has(&ex.headers, name) => Some(Cow::Owned(joined(&ex.headers, name))),
+            Source::Header(_) => None,
             Source::Host => Some(Cow::Borrowed(&ex.client.host)),
             Source::Method => Some(Cow::Borrowed(ex.method.as_str())),
             Source::Scheme => Some(Cow::Borrowed(ex.client.scheme)),

@@ -9,7 +9,7 @@ use crate::path::normalize;
 use crate::reject::Reject;
 use crate::routing::condition::parameters;
 use crate::template::{Goal, Template};
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Method, Response, header};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -94,6 +94,11 @@ impl Upstream {
                 fields.remove(name);
             }
         }
+        // RFC 9110, section 8.6: without it, a host that knows no length would announce a body that is not there.
+        let silent = ex.method == Method::GET || ex.method == Method::HEAD;
+        if matches!(ex.body, Body::Empty) && !silent {
+            fields.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+        }
         if ex.hop.trailers {
             fields.insert(header::TE, HeaderValue::from_static("trailers"));
         }
@@ -173,7 +178,6 @@ fn blame(error: &HostError) -> Reject {
     match error {
         HostError::Timeout => Reject::UpstreamTimeout,
         HostError::BodyTooLarge => Reject::BodyTooLarge,
-        HostError::ClientGone => Reject::ClientGone,
         HostError::Unreachable(_)
         | HostError::Disconnected(_)
         | HostError::Protocol(_)

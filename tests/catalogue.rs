@@ -96,7 +96,6 @@ fn cases() -> Vec<Case> {
             ("x-b", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
             ("x-c", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
         ]),
-        orders("the client's body breaks off").method(Method::POST).fails(HostError::ClientGone),
         orders("TRACE").method(Method::TRACE),
         orders("no connection").fails(HostError::Unreachable("refused".to_owned())),
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),

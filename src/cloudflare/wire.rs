@@ -234,7 +234,6 @@ fn failure(kind: &str, message: String) -> HostError {
         "disconnected" => HostError::Disconnected(message),
         "protocol" => HostError::Protocol(message),
         "body-too-large" => HostError::BodyTooLarge,
-        "client-gone" => HostError::ClientGone,
         "denied" => HostError::Denied(message),
         _ => HostError::Other(message),
     }

@@ -13,7 +13,7 @@ use crate::path::{escape_segment, normalize};
 use crate::policy::Policy;
 use crate::policy::limit_body::LimitBody;
 use crate::policy::transform::{Edits, FieldValue, Transform};
-use crate::respond::{Redirect, Respond};
+use crate::respond::{Redirect, Respond, has_plain_path};
 use crate::routing::condition::{Conditions, METHODS};
 use crate::routing::pattern::Pattern;
 use crate::routing::{Entry, HostPattern, RouteId};
@@ -322,7 +322,21 @@ impl One<'_> {
         if !leads_where_it_says(&to) {
             let message = "the address does not say which host it leads to";
             let help = "begin it with a slash and a path, or with \"https://\" and a host that is written out or {request.host}";
-            diagnostics.push(Diagnostic::new(Code::BadTemplate, place, message, "leads anywhere").help(help));
+            diagnostics.push(Diagnostic::new(Code::BadTemplate, place.clone(), message, "leads anywhere").help(help));
+        }
+        let sample: String = to
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Literal(literal) => literal.as_str(),
+                Part::Value(Source::RequestPath) => "/x",
+                Part::Value(_) => "x",
+            })
+            .collect();
+        if leads_where_it_says(&to) && !has_plain_path(&sample) {
+            let message = "the address has empty or dot segments, or characters that a path cannot hold";
+            let help = "write the path as it is sent, with escapes: \"/a%20b\"";
+            diagnostics.push(Diagnostic::new(Code::BadTemplate, place, message, "not a plain path").help(help));
         }
         Some(Redirect {
             to,

@@ -143,7 +143,8 @@ fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 
-fn is_host(host: &str) -> bool {
+/// Whether a text can be a host with its port, and nothing else.
+pub fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host.len() <= 255
         && host

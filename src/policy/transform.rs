@@ -76,10 +76,9 @@ impl Transform {
     }
 
     pub fn on_response(&self, ex: &Exchange, response: &mut Response<Body>) {
-        // The answer is there already: what cannot be said is left out.
-        if let Ok(values) = self.response.values(ex) {
-            self.response.apply(values, response.headers_mut());
-        }
+        // The answer is there already: a value that the client makes unusable is left out, and every other edit is made.
+        let values = self.response.values_of().map(|(_, value)| value.of(ex).unwrap_or_default()).collect();
+        self.response.apply(values, response.headers_mut());
     }
 }
 

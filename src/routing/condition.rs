@@ -1,6 +1,7 @@
 //! What a request must be beside its host and path for a route to take it: methods, header fields, query parameters.
 
 use crate::config::words::Presence;
+use crate::headers::joined;
 use http::{HeaderMap, HeaderName, Method};
 use std::borrow::Cow;
 use std::fmt;
@@ -164,11 +165,9 @@ fn header_holds(headers: &HeaderMap, name: &HeaderName, wanted: &Presence) -> bo
     match wanted {
         Presence::Present => headers.contains_key(name),
         Presence::Absent => !headers.contains_key(name),
-        // All lines must say it: an upstream that reads another line than edgate would see another request.
-        Presence::Equals(value) => {
-            let mut lines = headers.get_all(name).into_iter().peekable();
-            lines.peek().is_some() && lines.all(|line| line.as_bytes() == value.as_bytes())
-        }
+        // All lines together must say it (RFC 9110, section 5.3): an upstream that reads another line than edgate would
+        // see another request.
+        Presence::Equals(value) => headers.contains_key(name) && joined(headers, name) == *value,
     }
 }
 
