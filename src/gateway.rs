@@ -1,4 +1,4 @@
-//! The life of a request, in one place: [`Gateway::handle`] and [`Gateway::run`] show every step in order. Nothing
+//! The life of a request, in one place: [`Gateway::handle`] and `Gateway::run` show every step in order. Nothing
 //! registers itself.
 
 use crate::body::Body;

@@ -2,7 +2,7 @@
 //!
 //! # The life of a request
 //!
-//! 1. The platform calls its adapter ([`cloudflare`] or [`spin`]), which turns what it has into an
+//! 1. The platform calls its adapter (`cloudflare` or `spin`), which turns what it has into an
 //!    [`host::Incoming`] and calls [`instance::Instance::handle`].
 //! 2. The instance has the [`gateway::Gateway`], compiled once from the configuration by [`compile::load`].
 //! 3. [`gateway::Gateway::handle`] opens an [`exchange::Exchange`], checks limits, spells the path in its one way

@@ -5,7 +5,7 @@
 //! header conditions, then that of query conditions. The order in the file never decides: where two routes would be
 //! equal, the configuration is refused.
 //!
-//! How it is found without looking at every route is [`table`]'s business.
+//! How it is found without looking at every route is the business of `routing/table.rs`.
 
 pub mod condition;
 pub mod pattern;

@@ -13,11 +13,16 @@ let wanted = { request: null, response: null };
 
 export default {
   fetch(request, env, ctx) {
-    return handle(request, env, ctx).catch((error) => lost(error));
+    try {
+      return drive(first(request, env), { request, env, ctx, response: null });
+    } catch (error) {
+      return lost(error);
+    }
   },
 };
 
-async function handle(request, env, ctx) {
+// A request's first step.
+function first(request, env) {
   if (!loaded) {
     load(env);
     loaded = true;
@@ -30,8 +35,7 @@ async function handle(request, env, ctx) {
     size += name.length + value.length + 4;
     if (wants === null || wants.has(name)) lines.push(name, value);
   }
-  const step = begin(Date.now(), request.body !== null, size, lines.join("\n"));
-  return drive(step, { request, env, ctx, response: null });
+  return begin(Date.now(), request.body !== null, size, lines.join("\n"));
 }
 
 // The wasm ended, which nothing should make it do. This request is lost; the next one begins with a fresh instance
@@ -51,38 +55,42 @@ function namesOthers(headers) {
 
 // Does one step after another, until the answer.
 async function drive(step, cx) {
-  for (;;) {
-    let lines = step.split("\n");
-    while (lines[0] === "W" || lines[0] === "I") {
-      const end = 2 + Number(lines[1]);
-      if (lines[0] === "W") {
-        cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null }));
-        lines = lines.slice(end);
-      } else {
-        const next = end + 1 + Number(lines[end]);
-        wanted = { request: new Set(["cf-connecting-ip", ...lines.slice(2, end)]), response: new Set(lines.slice(end + 1, next)) };
-        lines = lines.slice(next);
+  try {
+    for (;;) {
+      let lines = step.split("\n");
+      while (lines[0] === "W" || lines[0] === "I") {
+        const end = 2 + Number(lines[1]);
+        if (lines[0] === "W") {
+          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null }));
+          lines = lines.slice(end);
+        } else {
+          const next = end + 1 + Number(lines[end]);
+          wanted = { request: new Set(["cf-connecting-ip", ...lines.slice(2, end)]), response: new Set(lines.slice(end + 1, next)) };
+          lines = lines.slice(next);
+        }
+      }
+      switch (lines[0]) {
+        case "A":
+          return answer(lines, cx);
+        case "F":
+          step = go(lines, await call(lines, cx));
+          break;
+        case "G":
+          step = go(lines, await read(cx.env, lines[2], lines[3]));
+          break;
+        case "P":
+          step = go(lines, await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
+          break;
+        case "S":
+          await new Promise((done) => setTimeout(done, Number(lines[2])));
+          step = go(lines, "V\n0");
+          break;
+        default:
+          return null;
       }
     }
-    switch (lines[0]) {
-      case "A":
-        return answer(lines, cx);
-      case "F":
-        step = go(lines, await call(lines, cx));
-        break;
-      case "G":
-        step = go(lines, await read(cx.env, lines[2], lines[3]));
-        break;
-      case "P":
-        step = go(lines, await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
-        break;
-      case "S":
-        await new Promise((done) => setTimeout(done, Number(lines[2])));
-        step = go(lines, "V\n0");
-        break;
-      default:
-        return null;
-    }
+  } catch (error) {
+    return lost(error);
   }
 }
 
@@ -90,22 +98,43 @@ function go(lines, reply) {
   return resume(Number(lines[1]), Date.now(), reply);
 }
 
-// F, id, method, URL, body, limit, time-out, upgrade, changes.
-async function call(lines, cx) {
+// F, id, method, URL, body, limit, time-out, upgrade, changes. Gives a promise of the reply, which fails for nothing: it
+// is one promise, and no function waits, since each costs as much as a header section.
+function call(lines, cx) {
   const [, , method, url, kind, limit, timeout, upgrade] = lines;
   const headers = change(lines, 8, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream.
   const counted = limit ? { most: Number(limit), over: false, abort: new AbortController() } : null;
   const body = kind === "client" ? (counted ? count(cx.request.body, counted) : cx.request.body) : undefined;
-  let response;
-  try {
-    response = await within(Number(timeout), fetch(url, { method, headers, body, redirect: "manual", signal: counted?.abort.signal }));
-  } catch (error) {
-    return `E\n${counted?.over ? "body-too-large" : reason(error)}\n${error}`;
-  }
-  // An upstream may answer a request whose body it did not get all of.
-  if (counted?.over) return "E\nbody-too-large\n";
+  const fetched = fetch(url, { method, headers, body, redirect: "manual", signal: counted?.abort.signal });
+  return new Promise((reply) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reply("E\ntimeout\nno answer in time");
+    }, Number(timeout));
+    fetched.then(
+      (response) => {
+        clearTimeout(timer);
+        // A response that comes too late is let go. An upstream may answer a request whose body it did not get all of.
+        if (late) return response.body?.cancel();
+        try {
+          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx));
+        } catch (error) {
+          reply(`E\nother\n${error}`);
+        }
+      },
+      (error) => {
+        clearTimeout(timer);
+        reply(`E\n${counted?.over ? "body-too-large" : reason(error)}\n${error}`);
+      },
+    );
+  });
+}
+
+// R, status, body, fields.
+function received(response, cx) {
   cx.response = response;
   const reply = ["R", response.status, response.body ? 1 : 0];
   const wants = namesOthers(response.headers) ? null : wanted.response;
@@ -113,30 +142,6 @@ async function call(lines, cx) {
     if (wants === null || wants.has(name)) reply.push(name, value);
   }
   return reply.join("\n");
-}
-
-const LATE = new Error("no answer in time");
-
-// Waits for a response, but not for ever. A response that comes too late is let go.
-function within(ms, response) {
-  return new Promise((resolve, reject) => {
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      reject(LATE);
-    }, ms);
-    response.then(
-      (response) => {
-        clearTimeout(timer);
-        if (late) response.body?.cancel();
-        else resolve(response);
-      },
-      (error) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
-  });
 }
 
 // Lets at most so many bytes pass. All go through one buffer: chunks of their own would be garbage of the body's size.
@@ -163,7 +168,6 @@ async function pass(reader, writer, counted) {
 
 // What the platform's words mean.
 function reason(error) {
-  if (error === LATE) return "timeout";
   const words = String(error?.message ?? error);
   if (/refused|unreachable|resolve|dns|lookup|not found/i.test(words)) return "unreachable";
   if (/connection lost|disconnected|reset|premature|peer/i.test(words)) return "disconnected";
