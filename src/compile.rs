@@ -1,6 +1,8 @@
 //! From sections to a gateway that serves, or to everything that is wrong with them, in one run. What is decided here
 //! is never decided again: references become positions, templates become parts, addresses become text to send.
 
+mod address;
+mod edits;
 mod overlap;
 mod route;
 

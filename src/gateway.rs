@@ -7,6 +7,7 @@ use crate::exchange::{Exchange, Hop, Matched, Notes};
 use crate::headers::forwarded::{self, forward};
 use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
+use crate::interest::Interest;
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
@@ -14,7 +15,7 @@ use crate::reject::Reject;
 use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Facts, Methods};
 use crate::routing::{Found, Miss, Router};
-use crate::upstream::{Proxy, Upstream};
+use crate::upstream::{HANDSHAKE, Proxy, Upstream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
@@ -122,6 +123,26 @@ impl Gateway {
     pub fn secrets(&mut self) -> impl Iterator<Item = (&str, &str, &mut Option<HeaderValue>)> {
         let policies = self.routes.iter_mut().flat_map(|route| &mut route.policies);
         policies.flat_map(Policy::secrets)
+    }
+
+    /// The header fields that are read or written on the way of any request.
+    pub fn interest(&self) -> Interest {
+        let mut interest = Interest::default();
+        let both = [&header::VIA, &header::CONTENT_LENGTH, &X_REQUEST_ID];
+        let own = [&header::HOST, &header::EXPECT, &header::ACCEPT, &header::MAX_FORWARDS, &CDN_LOOP];
+        let others = HOP_BY_HOP.iter().chain(&forwarded::FIELDS).chain(&HANDSHAKE);
+        interest.request.extend(both.into_iter().chain(own).chain(others).cloned());
+        interest.request.extend(self.log.headers.iter().chain(self.router.fields()).cloned());
+        interest.response.extend(both.into_iter().chain(&HOP_BY_HOP).cloned());
+        for route in &self.routes {
+            route.policies.iter().for_each(|policy| policy.interest(&mut interest));
+            match &route.action {
+                Action::Proxy(proxy) => proxy.templates().for_each(|template| interest.template(template)),
+                Action::Redirect(redirect) => interest.template(&redirect.to),
+                Action::Respond(_) => {}
+            }
+        }
+        interest
     }
 
     /// From the request to a response, or to the reason why there is none.

@@ -27,7 +27,7 @@ pub trait Host {
 
     /// Sends a request and waits until the answer's header section is there. Redirections are not followed, and the
     /// body is not read.
-    fn fetch(&self, request: Outgoing) -> Task<'_, Result<Response<Body>, HostError>>;
+    fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>>;
 
     /// Reads a value from a key-value store. `None` where there is none, or its time to live has passed.
     fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>>;
@@ -91,12 +91,13 @@ pub struct Incoming {
 
 /// A request to an upstream.
 #[derive(Debug)]
-pub struct Outgoing {
+pub struct Outgoing<'a> {
     pub method: Method,
     /// An absolute URL.
     pub url: String,
-    /// The header section. Where it is made of the client's, a host that kept a part of that adds it.
-    pub headers: HeaderMap,
+    /// The header section, lent: policies look at it again when the response is there. Where it is made of the client's,
+    /// a host that kept a part of that adds it.
+    pub headers: &'a HeaderMap,
     pub made_of: MadeOf,
     pub body: Body,
     /// How long the answer may take to begin.

@@ -190,7 +190,7 @@ impl Instance {
     }
 
     fn serve(&self, gateway: Gateway) -> Rc<Gateway> {
-        let mut interest = Interest::of(&gateway);
+        let mut interest = gateway.interest();
         if let Some(known) = &*self.interest.borrow() {
             interest.request.extend(known.request.iter().cloned());
             interest.response.extend(known.response.iter().cloned());

@@ -23,7 +23,7 @@ pub struct MemoryHost {
 }
 
 /// What answers in an upstream's place.
-type Script = dyn FnMut(&Outgoing) -> Answer;
+type Script = dyn FnMut(&Outgoing<'_>) -> Answer;
 
 /// What a scripted upstream does.
 pub struct Answer {
@@ -47,7 +47,7 @@ struct Kept {
 
 impl MemoryHost {
     /// A host whose upstreams answer as `upstream` says, at 2026-01-01T00:00:00Z.
-    pub fn new(upstream: impl FnMut(&Outgoing) -> Answer + 'static) -> MemoryHost {
+    pub fn new(upstream: impl FnMut(&Outgoing<'_>) -> Answer + 'static) -> MemoryHost {
         MemoryHost {
             now: Cell::new(1_767_225_600_000.0),
             seed: Cell::new(0x9E37_79B9_7F4A_7C15),
@@ -141,7 +141,7 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(()))
     }
 
-    fn fetch(&self, request: Outgoing) -> Task<'_, Result<Response<Body>, HostError>> {
+    fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
         let result = if is_over_limit(&request.body) {
             Err(HostError::BodyTooLarge)
         } else {

@@ -73,6 +73,11 @@ pub fn normalize(raw: &str, slashes: EncodedSlashes) -> Result<Cow<'_, str>, Bad
     Ok(Cow::Owned(path))
 }
 
+/// Whether a path is in its one spelling already, encoded slashes allowed.
+pub fn is_one_spelling(path: &str) -> bool {
+    normalize(path, EncodedSlashes::Keep).is_ok_and(|normal| normal == path)
+}
+
 /// The query in a spelling that both platforms send on unchanged: what the WHATWG URL standard would escape in the
 /// query of a special URL is escaped. `None` where it has a control character.
 pub fn normalize_query(raw: &str) -> Option<Cow<'_, str>> {

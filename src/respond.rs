@@ -1,10 +1,9 @@
 //! Answers that need no upstream: redirections and fixed responses.
 
 use crate::body::Body;
-use crate::config::EncodedSlashes;
 use crate::exchange::Exchange;
 use crate::host::SharedHost;
-use crate::path::normalize;
+use crate::path::is_one_spelling;
 use crate::reject::Reject;
 use crate::template::{Goal, Template};
 use bytes::Bytes;
@@ -36,8 +35,11 @@ impl Redirect {
             return Err(Reject::BadParameter);
         }
         if let Some(query) = ex.query.as_ref().filter(|_| self.keep_query) {
+            // RFC 3986, section 3: the fragment comes last.
+            let fragment = location.find('#').map(|start| location.split_off(start)).unwrap_or_default();
             location.push(if location.contains('?') { '&' } else { '?' });
             location.push_str(query);
+            location.push_str(&fragment);
         }
         let location = HeaderValue::try_from(location).map_err(|_| Reject::BadParameter)?;
         let mut response = Response::new(Body::Empty);
@@ -71,12 +73,12 @@ impl Respond {
     }
 }
 
-/// Whether the path of a URL, or of a path with a query, is spelt as paths are: no empty segments, no dot segments.
+/// Whether the path of a URL, or of a path with a query and a fragment, is spelt as paths are: no empty segments, no dot
+/// segments.
 pub fn has_plain_path(url: &str) -> bool {
-    let before_query = url.split('?').next().unwrap_or_default();
-    let path = match before_query.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |start| &rest[start..]),
-        None => before_query,
-    };
-    normalize(path, EncodedSlashes::Keep).is_ok_and(|normal| normal == path)
+    let before_query = url.split(['?', '#']).next().unwrap_or_default();
+    match before_query.split_once("://") {
+        Some((_, rest)) => rest.find('/').is_none_or(|start| is_one_spelling(&rest[start..])),
+        None => is_one_spelling(before_query),
+    }
 }

@@ -118,6 +118,16 @@ impl Template {
         Some(text)
     }
 
+    /// The text with `x` for every value, to see what the literals make of it.
+    pub fn sample(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Literal(literal) => literal.clone(),
+            Part::Value(Source::RequestPath) => "/x".to_owned(),
+            Part::Value(_) => "x".to_owned(),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     /// The text of a template without placeholders.
     pub fn literal(&self) -> Option<&str> {
         match self.parts.as_slice() {

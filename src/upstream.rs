@@ -2,10 +2,10 @@
 //! calls one.
 
 use crate::body::Body;
-use crate::config::EncodedSlashes;
 use crate::exchange::{Attempt, Exchange};
+use crate::headers::remove_where;
 use crate::host::{HostError, MadeOf, Outgoing, SharedHost};
-use crate::path::normalize;
+use crate::path::is_one_spelling;
 use crate::reject::Reject;
 use crate::routing::condition::parameters;
 use crate::template::{Goal, Template};
@@ -68,8 +68,19 @@ impl Proxy {
 impl Upstream {
     /// Sends a request and waits until its answer begins.
     pub async fn send(&self, host: &SharedHost, ex: &mut Exchange, proxy: &Proxy) -> Result<Response<Body>, Reject> {
-        let request = self.request(host, ex, proxy)?;
-        let deadline_first = request.timeout < self.timeout;
+        let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
+        let url = self.url(ex, proxy).ok_or(Reject::BadParameter)?;
+        let upgrade = proxy.websocket && ex.hop.websocket;
+        own_fields(ex, upgrade);
+        let request = Outgoing {
+            method: ex.method.clone(),
+            url,
+            headers: &ex.headers,
+            made_of: MadeOf::Client,
+            body: std::mem::take(&mut ex.body),
+            timeout: self.timeout.min(left),
+            upgrade,
+        };
         let begun = host.now();
         let result = host.fetch(request).await;
         let duration = host.now().since(begun);
@@ -79,37 +90,8 @@ impl Upstream {
         };
         ex.notes.attempts.push(Attempt { upstream: Rc::clone(&self.name), duration, outcome });
         result.map_err(|error| match error {
-            HostError::Timeout if deadline_first => Reject::DeadlineExceeded,
+            HostError::Timeout if left < self.timeout => Reject::DeadlineExceeded,
             error => blame(&error),
-        })
-    }
-
-    fn request(&self, host: &SharedHost, ex: &mut Exchange, proxy: &Proxy) -> Result<Outgoing, Reject> {
-        let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
-        let url = self.url(ex, proxy).ok_or(Reject::BadParameter)?;
-        let upgrade = proxy.websocket && ex.hop.websocket;
-        let mut fields = std::mem::take(&mut ex.headers);
-        if upgrade {
-            for name in &HANDSHAKE {
-                fields.remove(name);
-            }
-        }
-        // RFC 9110, section 8.6: without it, a host that knows no length would announce a body that is not there.
-        let silent = ex.method == Method::GET || ex.method == Method::HEAD;
-        if matches!(ex.body, Body::Empty) && !silent {
-            fields.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-        }
-        if ex.hop.trailers {
-            fields.insert(header::TE, HeaderValue::from_static("trailers"));
-        }
-        Ok(Outgoing {
-            method: ex.method.clone(),
-            url,
-            headers: fields,
-            made_of: MadeOf::Client,
-            body: std::mem::take(&mut ex.body),
-            timeout: self.timeout.min(left),
-            upgrade,
         })
     }
 
@@ -126,8 +108,7 @@ impl Upstream {
             PathRewrite::Template(template) => {
                 let path = template.expand(ex, Goal::Path)?;
                 // A value that would add a segment, or take one away, is refused.
-                let same = normalize(&path, EncodedSlashes::Keep).is_ok_and(|normal| normal == path);
-                if !same {
+                if !is_one_spelling(&path) {
                     return None;
                 }
                 url.push_str(&path);
@@ -170,6 +151,21 @@ impl QueryRewrite {
             }
         }
         query.finish()
+    }
+}
+
+/// What the call itself needs of the header section.
+fn own_fields(ex: &mut Exchange, upgrade: bool) {
+    if upgrade {
+        remove_where(&mut ex.headers, |name| HANDSHAKE.contains(name));
+    }
+    // RFC 9110, section 8.6: without it, a host that knows no length would announce a body that is not there.
+    let silent = ex.method == Method::GET || ex.method == Method::HEAD;
+    if matches!(ex.body, Body::Empty) && !silent {
+        ex.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    }
+    if ex.hop.trailers {
+        ex.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
 }
 

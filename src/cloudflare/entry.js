@@ -8,13 +8,17 @@ initSync({ module: wasm });
 
 let loaded = false;
 
+// The binding layer counts instances of the wasm here: it makes a new one after one has ended.
+const worker = globalThis.__worker_init_state;
+
 // The header fields that the gateway has to see, by direction; null for all of them.
 let wanted = { request: null, response: null };
 
 export default {
   fetch(request, env, ctx) {
     try {
-      return drive(first(request, env), { request, env, ctx, response: null });
+      const step = first(request, env);
+      return drive(step, { request, env, ctx, response: null, instance: worker.instanceId });
     } catch (error) {
       return lost(error);
     }
@@ -40,10 +44,13 @@ function first(request, env) {
 
 // The wasm ended, which nothing should make it do. This request is lost; the next one begins with a fresh instance
 // (the binding layer makes one), which has to be told everything again.
-function lost(error) {
+function lost(error, cx) {
   console.error(error);
-  loaded = false;
-  wanted = { request: null, response: null };
+  // A request of an instance that ended before says nothing about this one.
+  if (cx === undefined || cx.instance === worker.instanceId) {
+    loaded = false;
+    wanted = { request: null, response: null };
+  }
   return new Response("500 Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
@@ -73,28 +80,30 @@ async function drive(step, cx) {
         case "A":
           return answer(lines, cx);
         case "F":
-          step = go(lines, await call(lines, cx));
+          step = go(cx, lines, await call(lines, cx));
           break;
         case "G":
-          step = go(lines, await read(cx.env, lines[2], lines[3]));
+          step = go(cx, lines, await read(cx.env, lines[2], lines[3]));
           break;
         case "P":
-          step = go(lines, await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
+          step = go(cx, lines, await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
           break;
         case "S":
           await new Promise((done) => setTimeout(done, Number(lines[2])));
-          step = go(lines, "V\n0");
+          step = go(cx, lines, "V\n0");
           break;
         default:
           return null;
       }
     }
   } catch (error) {
-    return lost(error);
+    return lost(error, cx);
   }
 }
 
-function go(lines, reply) {
+// Goes on in the instance where the task began. In another one, the task of that number is somebody else's.
+function go(cx, lines, reply) {
+  if (cx.instance !== worker.instanceId) throw new Error("the instance of this request has ended");
   return resume(Number(lines[1]), Date.now(), reply);
 }
 
@@ -127,7 +136,8 @@ function call(lines, cx) {
       },
       (error) => {
         clearTimeout(timer);
-        reply(`E\n${counted?.over ? "body-too-large" : reason(error)}\n${error}`);
+        // workerd has the same words for every way in which an upstream gives no answer.
+        reply(`E\n${counted?.over ? "body-too-large" : "disconnected"}\n${error}`);
       },
     );
   });
@@ -164,15 +174,6 @@ async function pass(reader, writer, counted) {
     await writer.write(value);
     buffer = value.buffer;
   }
-}
-
-// What the platform's words mean.
-function reason(error) {
-  const words = String(error?.message ?? error);
-  if (/refused|unreachable|resolve|dns|lookup|not found/i.test(words)) return "unreachable";
-  if (/connection lost|disconnected|reset|premature|peer/i.test(words)) return "disconnected";
-  if (/protocol|parse|invalid|header/i.test(words)) return "protocol";
-  return "other";
 }
 
 // Changes to a header section, from line `at` on.

@@ -127,7 +127,7 @@ impl Host for WorkersHost {
         })
     }
 
-    fn fetch(&self, request: Outgoing) -> Task<'_, Result<Response<Body>, HostError>> {
+    fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
         Box::pin(async move {
             let Outgoing { method, url, headers, made_of, body, timeout, upgrade } = request;
             let (kind, limit) = match &body {
@@ -144,7 +144,7 @@ impl Host for WorkersHost {
             let mut digits = itoa::Buffer::new();
             let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade];
             let longest = ms as f64;
-            match self.ask(|received| Wanted::new("F", &lines, longest).changes(received, &headers, made_of)).await {
+            match self.ask(|received| Wanted::new("F", &lines, longest).changes(received, headers, made_of)).await {
                 Reply::Response(response, fields) => {
                     self.received.borrow_mut().response = fields;
                     Ok(response)

@@ -230,9 +230,7 @@ pub fn reply(text: String) -> Option<Reply> {
 fn failure(kind: &str, message: String) -> HostError {
     match kind {
         "timeout" => HostError::Timeout,
-        "unreachable" => HostError::Unreachable(message),
         "disconnected" => HostError::Disconnected(message),
-        "protocol" => HostError::Protocol(message),
         "body-too-large" => HostError::BodyTooLarge,
         "denied" => HostError::Denied(message),
         _ => HostError::Other(message),

@@ -1,27 +1,24 @@
 //! A route's section: what it matches, its policies, its action.
 
-use super::{BODY, WAIT, bad_header_name, size, unknown_upstream, within};
+use super::{BODY, WAIT, address, bad_header_name, edits, size, unknown_upstream, within};
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::read::{Read, read};
-use crate::config::words::{OneOrMany, Presence, Text};
+use crate::config::words::{OneOrMany, Presence};
 use crate::config::{self, HeaderEdits};
 use crate::gateway::{Action, Gateway, Route};
-use crate::headers::is_reserved;
 use crate::host::Capabilities;
-use crate::path::{escape_segment, normalize};
 use crate::policy::Policy;
 use crate::policy::limit_body::LimitBody;
-use crate::policy::transform::{Edits, FieldValue, Transform};
-use crate::respond::{Redirect, Respond, has_plain_path};
+use crate::policy::transform::{Edits, Transform};
+use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Conditions, METHODS};
 use crate::routing::pattern::Pattern;
 use crate::routing::{Entry, HostPattern, RouteId};
-use crate::template::{Parameters, Part, Source, Template};
+use crate::template::{Parameters, Template};
 use crate::upstream::{PathRewrite, Proxy, QueryRewrite};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration as Std;
 
@@ -295,9 +292,9 @@ impl One<'_> {
         }
         let path = match (&rewrite.path, &rewrite.strip_prefix) {
             (Some(path), _) => {
-                path_template(path, &place.key("path"), &parameters, diagnostics).map(PathRewrite::Template)
+                address::path(path, &place.key("path"), &parameters, diagnostics).map(PathRewrite::Template)
             }
-            (None, Some(prefix)) => strip(prefix, &place.key("strip_prefix"), patterns, diagnostics),
+            (None, Some(prefix)) => address::strip(prefix, &place.key("strip_prefix"), patterns, diagnostics),
             (None, None) => None,
         };
         (path.unwrap_or(PathRewrite::Keep), query)
@@ -317,27 +314,7 @@ impl One<'_> {
             diagnostics
                 .push(Diagnostic::new(Code::BadStatus, place.key("status"), message, "not a redirection").help(help));
         }
-        let place = place.key("to");
-        let to = Template::compile(&redirect.to, &place, &self.parameters(patterns), diagnostics)?;
-        if !leads_where_it_says(&to) {
-            let message = "the address does not say which host it leads to";
-            let help = "begin it with a slash and a path, or with \"https://\" and a host that is written out or {request.host}";
-            diagnostics.push(Diagnostic::new(Code::BadTemplate, place.clone(), message, "leads anywhere").help(help));
-        }
-        let sample: String = to
-            .parts
-            .iter()
-            .map(|part| match part {
-                Part::Literal(literal) => literal.as_str(),
-                Part::Value(Source::RequestPath) => "/x",
-                Part::Value(_) => "x",
-            })
-            .collect();
-        if leads_where_it_says(&to) && !has_plain_path(&sample) {
-            let message = "the address has empty or dot segments, or characters that a path cannot hold";
-            let help = "write the path as it is sent, with escapes: \"/a%20b\"";
-            diagnostics.push(Diagnostic::new(Code::BadTemplate, place, message, "not a plain path").help(help));
-        }
+        let to = address::redirection(&redirect.to, &place.key("to"), &self.parameters(patterns), diagnostics)?;
         Some(Redirect {
             to,
             status: StatusCode::from_u16(status).ok()?,
@@ -382,12 +359,12 @@ impl One<'_> {
         within(self.section.deadline, WAIT, &self.place.key("deadline"), diagnostics);
         let most = size(self.section.max_body, self.scope.max_body, BODY, &self.place.key("max_body"), diagnostics);
         let parameters = self.parameters(patterns);
-        let mut edits = |key: &str, section: &Option<HeaderEdits>| match section {
-            Some(section) => compile_edits(section, &self.place.key(key), &parameters, diagnostics),
+        let mut compiled = |key: &str, section: &Option<HeaderEdits>| match section {
+            Some(section) => edits::compile(section, &self.place.key(key), &parameters, diagnostics),
             None => Edits::default(),
         };
-        let request = edits("request_headers", &self.section.request_headers);
-        let response = edits("response_headers", &self.section.response_headers);
+        let request = compiled("request_headers", &self.section.request_headers);
+        let response = compiled("response_headers", &self.section.response_headers);
         let mut policies = vec![Policy::LimitBody(LimitBody { most })];
         if !request.is_empty() || !response.is_empty() {
             policies.push(Policy::Transform(Transform { request, response }));
@@ -419,182 +396,4 @@ fn host(text: &str) -> Option<HostPattern> {
     }
     let name = name.to_ascii_lowercase();
     Some(if wildcard { HostPattern::Wildcard(format!(".{name}")) } else { HostPattern::Exact(name) })
-}
-
-/// A template for a whole path, whose literals are spelt as paths are.
-fn path_template(
-    text: &str,
-    place: &Place,
-    parameters: &Parameters<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Template> {
-    let mut template = Template::compile(text, place, parameters, diagnostics)?;
-    let begins = matches!(template.parts.first(), Some(Part::Literal(literal)) if literal.starts_with('/'))
-        || matches!(template.parts.first(), Some(Part::Value(Source::RequestPath)));
-    if !begins || text.contains('?') || text.contains('#') {
-        let message = "a template for a path begins with a slash, and has no query";
-        let help = "write \"/v2/orders/{path.id}\"; query parameters are set with `rewrite.query.set`";
-        diagnostics.push(Diagnostic::new(Code::BadTemplate, place.clone(), message, "not a path").help(help));
-        return None;
-    }
-    for part in &mut template.parts {
-        if let Part::Literal(literal) = part {
-            let mut escaped = String::new();
-            for (index, segment) in literal.split('/').enumerate() {
-                if index > 0 {
-                    escaped.push('/');
-                }
-                escape_segment(&crate::path::unescape(segment), &mut escaped);
-            }
-            *literal = escaped;
-        }
-    }
-    let sample: String = template
-        .parts
-        .iter()
-        .map(|part| match part {
-            Part::Literal(literal) => literal.as_str(),
-            Part::Value(Source::RequestPath) => "/x",
-            Part::Value(_) => "x",
-        })
-        .collect();
-    if !normalize(&sample, config::EncodedSlashes::Keep).is_ok_and(|normal| normal == sample) {
-        let message = "the template has empty or dot segments, which no path has here";
-        diagnostics.push(Diagnostic::new(Code::BadTemplate, place.clone(), message, "not a normalized path"));
-        return None;
-    }
-    Some(template)
-}
-
-fn strip(prefix: &str, place: &Place, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<PathRewrite> {
-    let normal =
-        normalize(prefix, config::EncodedSlashes::Keep).ok().map(|normal| normal.trim_end_matches('/').to_owned());
-    let Some(normal) = normal.filter(|normal| !normal.is_empty() && !prefix.contains(['{', '}'])) else {
-        let message = format!("`{prefix}` is no prefix of a path");
-        let help = "write a literal path: \"/api\"";
-        diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not a literal path").help(help));
-        return None;
-    };
-    if let Some(other) = patterns.iter().find(|pattern| !pattern.begins_with(&normal)) {
-        let message = format!("the pattern `{}` does not begin with `{normal}`", other.text);
-        let help = "all patterns of the route must begin with the prefix, in whole segments";
-        diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not always there").help(help));
-        return None;
-    }
-    Some(PathRewrite::Strip(normal))
-}
-
-/// Whether a redirection's host is the configuration's choice, never a client's.
-fn leads_where_it_says(to: &Template) -> bool {
-    let Some(Part::Literal(first)) = to.parts.first() else { return false };
-    if first.starts_with('/') {
-        return !first.starts_with("//") && !first.starts_with("/\\");
-    }
-    let Some(after) = first.strip_prefix("https://").or_else(|| first.strip_prefix("http://")) else { return false };
-    if after.contains('/') {
-        return !after.starts_with('/');
-    }
-    for part in &to.parts[1..] {
-        match part {
-            Part::Value(Source::Host) => {}
-            Part::Value(Source::RequestPath) => return true,
-            Part::Value(_) => return false,
-            Part::Literal(literal) if literal.contains('/') => return true,
-            Part::Literal(_) => {}
-        }
-    }
-    !after.is_empty() || to.parts.len() > 1
-}
-
-fn compile_edits(
-    section: &HeaderEdits,
-    place: &Place,
-    parameters: &Parameters<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Edits {
-    let mut edits = Edits::default();
-    for (index, text) in section.remove.iter().enumerate() {
-        edits.remove.extend(editable(text, place.key("remove").index(index), diagnostics));
-    }
-    let mut fields = |key: &str, section: &BTreeMap<String, Text>| {
-        let mut fields = Vec::new();
-        for (text, value) in section {
-            let place = place.key(key).key(text);
-            let name = editable(text, place.clone().name(), diagnostics);
-            let value = field_value(value, &place, parameters, diagnostics);
-            fields.extend(name.zip(value));
-        }
-        fields
-    };
-    edits.set = fields("set", &section.set);
-    edits.add = fields("add", &section.add);
-    edits
-}
-
-fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
-    match text.parse::<HeaderName>() {
-        Ok(name) if is_reserved(&name) => {
-            let message = format!("`{text}` belongs to the connection or to edgate, and cannot be edited");
-            let help = match name.as_str() {
-                "host" => "an upstream gets the host of its own `url`; `gateway.forward` tells it the client's",
-                "x-request-id" => "`gateway.request_id` says whose identifiers are kept",
-                _ => "take it away: it is written anew for every message",
-            };
-            diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to edit").help(help));
-            None
-        }
-        Ok(name) => Some(name),
-        Err(_) => {
-            diagnostics.push(bad_header_name(text, place));
-            None
-        }
-    }
-}
-
-fn field_value(
-    text: &Text,
-    place: &Place,
-    parameters: &Parameters<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<FieldValue> {
-    match text {
-        Text::Secret(secret) => {
-            let name = &secret.secret;
-            // It is also the name of a Spin variable, which knows no empty words.
-            let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-            let word = |word: &str| !word.is_empty() && word.bytes().all(capitals);
-            if !name.starts_with(|c: char| c.is_ascii_uppercase()) || !name.split('_').all(word) {
-                let message = format!("`{name}` is no name of a secret");
-                let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
-                diagnostics
-                    .push(Diagnostic::new(Code::BadValue, place.key("secret"), message, "not a name").help(help));
-                return None;
-            }
-            if HeaderValue::from_str(&secret.prefix).is_err() {
-                diagnostics.push(bad_value(place.key("prefix")));
-                return None;
-            }
-            Some(FieldValue::Secret { name: name.clone(), prefix: secret.prefix.clone(), value: None })
-        }
-        Text::Template(text) => {
-            let template = Template::compile(text, place, parameters, diagnostics)?;
-            let usable = template.parts.iter().all(|part| match part {
-                Part::Literal(literal) => HeaderValue::from_str(literal).is_ok(),
-                Part::Value(_) => true,
-            });
-            if !usable {
-                diagnostics.push(bad_value(place.clone()));
-                return None;
-            }
-            match template.literal().map(HeaderValue::from_str) {
-                Some(Ok(fixed)) => Some(FieldValue::Fixed(fixed)),
-                _ => Some(FieldValue::Template(template)),
-            }
-        }
-    }
-}
-
-fn bad_value(place: Place) -> Diagnostic {
-    let message = "a header field cannot hold control characters";
-    Diagnostic::new(Code::BadHeader, place, message, "not a field value")
 }

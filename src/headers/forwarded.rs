@@ -43,19 +43,38 @@ pub fn client(
     if !trusted {
         return direct;
     }
-    let address = chain(headers).rev().map_while(|hop| hop).find(|address| !is_trusted(*address, proxies));
-    let said = |name: HeaderName| elements(headers, &name).next().map(str::to_owned);
-    let scheme = said(X_FORWARDED_PROTO).or_else(|| parameter(headers, "proto"));
-    let host = said(X_FORWARDED_HOST).or_else(|| parameter(headers, "host"));
+    let chain = chain(headers);
+    // From the nearest hop on, as far as the chain can be read: the first that is no proxy of ours is the client, and
+    // its position is that of the element which our own proxy wrote about it.
+    let readable = chain.iter().rposition(Option::is_none).map_or(0, |unreadable| unreadable + 1);
+    let is_client = |hop: &Option<IpAddr>| hop.is_some_and(|address| !is_trusted(address, proxies));
+    let position = chain[readable..].iter().rposition(is_client).map(|position| readable + position);
+    let said = |name: HeaderName, parameter: &str| {
+        let list: Vec<&str> = elements(headers, &name).collect();
+        let forwarded = joined(headers, &header::FORWARDED);
+        let hops: Vec<&str> = forwarded.split(',').collect();
+        let written = pick(&list, position, chain.len()).map(str::to_owned);
+        written.or_else(|| pick(&hops, position, chain.len()).and_then(|hop| pair(hop, parameter)))
+    };
+    let host = said(X_FORWARDED_HOST, "host");
     Client {
-        address: address.or(peer),
-        scheme: match scheme.as_deref() {
+        address: position.and_then(|position| chain[position]).or(peer),
+        scheme: match said(X_FORWARDED_PROTO, "proto").as_deref() {
             Some("http") => "http",
             Some("https") => "https",
             _ => direct.scheme,
         },
         host: host.filter(|host| is_host(host)).unwrap_or(direct.host),
         trusted,
+    }
+}
+
+/// The element that tells of the client: what stands before it is the client's own word. A list with as many elements
+/// as the chain has hops was written along with it; of any other, the last element is the nearest proxy's.
+fn pick<'a>(list: &[&'a str], position: Option<usize>, hops: usize) -> Option<&'a str> {
+    match position {
+        Some(position) if list.len() == hops => list.get(position).copied(),
+        _ => list.last().copied(),
     }
 }
 
@@ -108,22 +127,13 @@ fn element(peer: Option<(IpAddr, &str)>, scheme: &str, authority: &str) -> Strin
 
 /// The addresses that the hops before the peer reported, nearest last; `None` for one that is no address.
 /// `X-Forwarded-For` is asked first, since more proxies write it.
-fn chain(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>> {
-    let said: Vec<Option<IpAddr>> = if headers.contains_key(X_FORWARDED_FOR) {
-        elements(headers, &X_FORWARDED_FOR).map(address).collect()
-    } else {
-        joined(headers, &header::FORWARDED)
-            .split(',')
-            .map(|hop| pair(hop, "for").and_then(|node| address(&node)))
-            .collect()
-    };
-    said.into_iter()
-}
-
-/// The first hop's value of a parameter of `Forwarded`.
-fn parameter(headers: &HeaderMap, name: &str) -> Option<String> {
-    let list = joined(headers, &header::FORWARDED);
-    list.split(',').find_map(|hop| pair(hop, name))
+fn chain(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    if headers.contains_key(X_FORWARDED_FOR) {
+        return elements(headers, &X_FORWARDED_FOR).map(address).collect();
+    }
+    let hops = joined(headers, &header::FORWARDED);
+    let hops = hops.split(',').filter(|hop| !hop.trim().is_empty());
+    hops.map(|hop| pair(hop, "for").and_then(|node| address(&node))).collect()
 }
 
 fn pair(hop: &str, name: &str) -> Option<String> {
@@ -202,6 +212,20 @@ mod tests {
         let client = seen("10.0.0.1", &sent, &["10.0.0.0/8"]);
         assert_eq!(client.address, "2001:db8::1".parse().ok());
         assert_eq!(client.host, "a.example");
+    }
+
+    #[test]
+    fn what_stands_before_the_nearest_proxy_s_element_is_the_client_s_word() {
+        let forwarded = "for=6.6.6.6;proto=https;host=evil, for=203.0.113.7;proto=http;host=shop";
+        let client = seen("10.0.0.1", &[("forwarded", forwarded)], &["10.0.0.0/8"]);
+        assert_eq!((client.address, client.scheme, &*client.host), ("203.0.113.7".parse().ok(), "http", "shop"));
+        let lists = [
+            ("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.0.0.2"),
+            ("x-forwarded-host", "evil, shop"),
+            ("x-forwarded-proto", "http, https, http"),
+        ];
+        let client = seen("10.0.0.1", &lists, &["10.0.0.0/8"]);
+        assert_eq!((client.scheme, &*client.host), ("https", "shop"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Host for SpinHost {
         Box::pin(spin_sdk::time::sleep(duration))
     }
 
-    fn fetch(&self, request: Outgoing) -> Task<'_, Result<Response<Body>, HostError>> {
+    fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
         Box::pin(async move {
             let timeout = request.timeout;
             let (request, over) = message::outgoing(request)?;

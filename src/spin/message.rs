@@ -105,13 +105,13 @@ fn has_content(status: StatusCode) -> bool {
 }
 
 /// The request to an upstream, and whether its body turned out too large.
-pub fn outgoing(request: Outgoing) -> Result<(types::Request, Rc<Cell<bool>>), HostError> {
+pub fn outgoing(request: Outgoing<'_>) -> Result<(types::Request, Rc<Cell<bool>>), HostError> {
     let Outgoing { method, url, headers, body, .. } = request;
     let bad = |what: &str| HostError::Other(format!("the host does not take the {what}"));
     let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("address"))?;
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let over = Rc::new(Cell::new(false));
-    let fields = list(&headers).map_err(|error| HostError::Other(error.to_string()))?;
+    let fields = list(headers).map_err(|error| HostError::Other(error.to_string()))?;
     let (contents, end) = content(body, &over);
     let (request, _sent) = types::Request::new(fields, contents, end, None);
     let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };

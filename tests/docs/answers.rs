@@ -125,7 +125,7 @@ impl Gateway {
 }
 
 /// Calls a demo service.
-fn call(runtime: &Runtime, outgoing: &Outgoing) -> Answer {
+fn call(runtime: &Runtime, outgoing: &Outgoing<'_>) -> Answer {
     let rest = outgoing.url.strip_prefix("http://").unwrap();
     let (authority, target) = rest.split_at(rest.find('/').unwrap());
     let mut request = Request::new(outgoing.method.as_str(), target);

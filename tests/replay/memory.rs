@@ -171,7 +171,7 @@ fn stream(content: &Content, fails: bool) -> Stream {
 }
 
 impl Wire {
-    fn answer(&mut self, request: &Outgoing) -> Answer {
+    fn answer(&mut self, request: &Outgoing<'_>) -> Answer {
         let rest = request.url.strip_prefix("http://").unwrap_or(&request.url);
         let (authority, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let Some(name) = self.names.get(authority).cloned() else {
@@ -188,7 +188,7 @@ impl Wire {
         }
     }
 
-    fn scripted(&mut self, scripted: &Scripted, request: &Outgoing) -> Answer {
+    fn scripted(&mut self, scripted: &Scripted, request: &Outgoing<'_>) -> Answer {
         match scripted.fault {
             Some(Fault::Refuse) => return fail(HostError::Unreachable("refused".to_owned())),
             Some(Fault::Close | Fault::Reset) => return fail(HostError::Disconnected("closed".to_owned())),
@@ -217,9 +217,9 @@ impl Wire {
         Answer { after: scripted.delay.unwrap_or_default(), result: Ok(response) }
     }
 
-    fn seen_request(&mut self, request: &Outgoing, authority: &str, target: &str) -> SeenRequest {
+    fn seen_request(&mut self, request: &Outgoing<'_>, authority: &str, target: &str) -> SeenRequest {
         let mut fields = vec![("host".to_owned(), authority.to_owned())];
-        fields.extend(text(&request.headers));
+        fields.extend(text(request.headers));
         if request.made_of == MadeOf::Client {
             fields.extend(text(&self.request_rest));
         }

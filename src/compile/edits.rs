@@ -1,0 +1,107 @@
+//! Changes to header fields in a route's section: which fields may be changed, and what they may be set to.
+
+use super::bad_header_name;
+use crate::config::HeaderEdits;
+use crate::config::diagnostic::{Code, Diagnostic, Place};
+use crate::config::words::Text;
+use crate::headers::is_reserved;
+use crate::policy::transform::{Edits, FieldValue};
+use crate::template::{Parameters, Part, Template};
+use http::{HeaderName, HeaderValue};
+use std::collections::BTreeMap;
+
+type Diagnostics = Vec<Diagnostic>;
+
+/// Compiles the changes to one header section.
+pub fn compile(
+    section: &HeaderEdits,
+    place: &Place,
+    parameters: &Parameters<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Edits {
+    let mut edits = Edits::default();
+    for (index, text) in section.remove.iter().enumerate() {
+        edits.remove.extend(editable(text, place.key("remove").index(index), diagnostics));
+    }
+    let mut fields = |key: &str, section: &BTreeMap<String, Text>| {
+        let mut fields = Vec::new();
+        for (text, value) in section {
+            let place = place.key(key).key(text);
+            let name = editable(text, place.clone().name(), diagnostics);
+            let value = field_value(value, &place, parameters, diagnostics);
+            fields.extend(name.zip(value));
+        }
+        fields
+    };
+    edits.set = fields("set", &section.set);
+    edits.add = fields("add", &section.add);
+    edits
+}
+
+fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
+    match text.parse::<HeaderName>() {
+        Ok(name) if is_reserved(&name) => {
+            let message = format!("`{text}` belongs to the connection or to edgate, and cannot be edited");
+            let help = match name.as_str() {
+                "host" => "an upstream gets the host of its own `url`; `gateway.forward` tells it the client's",
+                "x-request-id" => "`gateway.request_id` says whose identifiers are kept",
+                _ => "take it away: it is written anew for every message",
+            };
+            diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to edit").help(help));
+            None
+        }
+        Ok(name) => Some(name),
+        Err(_) => {
+            diagnostics.push(bad_header_name(text, place));
+            None
+        }
+    }
+}
+
+fn field_value(
+    text: &Text,
+    place: &Place,
+    parameters: &Parameters<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<FieldValue> {
+    match text {
+        Text::Secret(secret) => {
+            let name = &secret.secret;
+            // It is also the name of a Spin variable, which knows no empty words.
+            let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+            let word = |word: &str| !word.is_empty() && word.bytes().all(capitals);
+            if !name.starts_with(|c: char| c.is_ascii_uppercase()) || !name.split('_').all(word) {
+                let message = format!("`{name}` is no name of a secret");
+                let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
+                diagnostics
+                    .push(Diagnostic::new(Code::BadValue, place.key("secret"), message, "not a name").help(help));
+                return None;
+            }
+            if HeaderValue::from_str(&secret.prefix).is_err() {
+                diagnostics.push(bad_value(place.key("prefix")));
+                return None;
+            }
+            Some(FieldValue::Secret { name: name.clone(), prefix: secret.prefix.clone(), value: None })
+        }
+        Text::Template(text) => {
+            let template = Template::compile(text, place, parameters, diagnostics)?;
+            let usable = template.parts.iter().all(|part| match part {
+                Part::Literal(literal) => HeaderValue::from_str(literal).is_ok(),
+                Part::Value(_) => true,
+            });
+            if !usable {
+                diagnostics.push(bad_value(place.clone()));
+                return None;
+            }
+            match template.literal().map(HeaderValue::from_str) {
+                Some(Ok(fixed)) => Some(FieldValue::Fixed(fixed)),
+                _ => Some(FieldValue::Template(template)),
+            }
+        }
+    }
+}
+
+fn bad_value(place: Place) -> Diagnostic {
+    let message = "a header field cannot hold control characters";
+    Diagnostic::new(Code::BadHeader, place, message, "not a field value")
+}
