@@ -103,11 +103,11 @@ fn source_alone(
     place: &Place,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let upstreams = sections.upstreams.keys().map(|name| place_of(Kind::Upstream, name));
-    let routes = sections.routes.keys().map(|name| place_of(Kind::Route, name));
+    let named = sections.named();
+    let others = named.iter().flat_map(|(kind, sections)| sections.keys().map(|name| place_of(*kind, name)));
     let keys =
         value.as_object().into_iter().flat_map(|keys| keys.keys()).filter(|key| *key != "source" && *key != "targets");
-    for beside in upstreams.chain(routes).chain(keys.map(|key| place.key(key))) {
+    for beside in others.chain(keys.map(|key| place.key(key))) {
         let message = "the configuration comes from a key-value store, so this would be ignored";
         let diagnostic = Diagnostic::new(Code::SourceNotAlone, beside.name(), message, "beside `source`")
             .help("move it into the document in the store, or take `source` away")

@@ -6,16 +6,20 @@
 
 pub mod diagnostic;
 pub mod document;
+pub mod identity;
 pub mod json;
 pub mod read;
 pub mod template;
 pub mod units;
 pub mod words;
 
+use identity::{
+    Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, InternalToken, Issuer, Signatures, TokenPlaces,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use units::{Duration, Size};
-use words::{OneOrMany, Presence, Text};
+use words::{OneOrMany, OrNone, Presence, Text};
 
 /// The whole document, `edgate.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +32,10 @@ pub struct Document {
     pub upstream: BTreeMap<String, Upstream>,
     /// Which requests go where, by name. Bindings: `ROUTE_<NAME>`.
     pub route: BTreeMap<String, Route>,
+    /// Whose tokens are accepted, by name. Bindings: `ISSUER_<NAME>`.
+    pub issuer: BTreeMap<String, Issuer>,
+    /// The known clients, by name. Bindings: `CONSUMER_<NAME>`.
+    pub consumer: BTreeMap<String, Consumer>,
 }
 
 /// What holds for all routes. Binding: `EDGATE`.
@@ -64,6 +72,24 @@ pub struct Gateway {
     pub max_body: Option<Size>,
     /// What is written to the log.
     pub log: Log,
+    /// The key-value store where instances share what one of them has fetched: the key sets of issuers. The binding of
+    /// a KV namespace on Workers, the label of a store on Spin. Every instance fetches for itself when not given.
+    pub store: Option<String>,
+    /// The Redis where instances on Spin agree on what happens once: `redis://127.0.0.1:6379`. Workers has Durable
+    /// Objects for that.
+    pub redis: Option<String>,
+    /// How clients of every route show who they are, unless the route says otherwise.
+    pub authenticate: Option<OrNone<Authenticate>>,
+    /// Who may call any route, unless the route says otherwise.
+    pub access: Option<OrNone<Access>>,
+    /// Which pages of other origins may call any route, unless the route says otherwise.
+    pub cors: Option<OrNone<Cors>>,
+    /// Where tokens are.
+    pub token: TokenPlaces,
+    /// Where API keys are.
+    pub api_key: ApiKeys,
+    /// What is asked of signed requests.
+    pub signature: Signatures,
 }
 
 /// A platform that edgate runs on.
@@ -140,6 +166,8 @@ pub struct Log {
     pub query: Option<LogQuery>,
     /// Request header fields to write into the record. Fields that carry credentials are refused.
     pub headers: Vec<String>,
+    /// Whether the subject of an identity, which may name a person, is written.
+    pub subject: bool,
 }
 
 /// Which requests get an access record.
@@ -177,6 +205,8 @@ pub struct Upstream {
     pub url: String,
     /// How long it may take until its answer begins. 15 s when not given; 1 ms to 10 m.
     pub timeout: Option<Duration>,
+    /// A token of edgate's own that tells it who calls.
+    pub internal_token: Option<InternalToken>,
 }
 
 /// Which requests a route takes, and what is done with them. Binding: `ROUTE_<NAME>`.
@@ -194,6 +224,14 @@ pub struct Route {
     pub respond: Option<Respond>,
     /// How the path and the query change on the way to the upstream.
     pub rewrite: Option<Rewrite>,
+    /// How clients show who they are. The gateway's when not given, and `"none"` for nothing.
+    pub authenticate: Option<OrNone<Authenticate>>,
+    /// What clients must be allowed to do.
+    pub authorize: Option<Authorize>,
+    /// Who may call at all. The gateway's when not given, and `"none"` for no restriction.
+    pub access: Option<OrNone<Access>>,
+    /// Which pages of other origins may call. The gateway's when not given, and `"none"` for none.
+    pub cors: Option<OrNone<Cors>>,
     /// Changes to the request's header fields, before they go to the upstream.
     pub request_headers: Option<HeaderEdits>,
     /// Changes to the response's header fields, before they go to the client.

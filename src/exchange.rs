@@ -2,7 +2,8 @@
 
 use crate::body::Body;
 use crate::headers::forwarded::Client;
-use crate::host::Timestamp;
+use crate::host::{ClientFacts, Timestamp};
+use crate::identity::Identity;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
@@ -38,6 +39,10 @@ pub struct Exchange {
     pub peer: Option<IpAddr>,
     /// Who sent it first, as far as proxies are trusted.
     pub client: Client,
+    /// What else the platform knows of the client.
+    pub facts: ClientFacts,
+    /// Who the client is, once it has shown it.
+    pub identity: Option<Rc<Identity>>,
     /// What the client said of itself before its header section was changed for the next hop.
     pub hop: Hop,
     pub matched: Option<Matched>,

@@ -254,7 +254,8 @@ impl Gateway {
 
     /// The request as it was received, with its identifier and its client.
     fn open(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
-        let Incoming { method, scheme, authority, path, query, headers, headers_size, body, peer, version } = incoming;
+        let Incoming { method, scheme, authority, path, query, headers, headers_size, body, peer, facts, version } =
+            incoming;
         let client = forwarded::client(peer, scheme, &authority, &headers, &self.trusted_proxies);
         let kept = match self.keep_request_id {
             KeepRequestId::Always => kept_id(&headers),
@@ -282,6 +283,8 @@ impl Gateway {
             body,
             peer,
             client,
+            facts,
+            identity: None,
             matched: None,
             notes: Notes { logged_fields, ..Notes::default() },
         }

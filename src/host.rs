@@ -3,6 +3,8 @@
 
 use crate::body::Body;
 use crate::config::Platform;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::key::{PublicKey, SigningKey};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use std::fmt;
@@ -41,6 +43,21 @@ pub trait Host {
         ttl: Option<Duration>,
     ) -> Task<'a, Result<(), HostError>>;
 
+    /// Reads a body to its end. [`HostError::BodyTooLarge`] where it is longer than `most` bytes, and
+    /// [`HostError::Timeout`] where it takes longer than `timeout`.
+    fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>>;
+
+    /// Claims a key for `ttl`, at a place that all instances share and that decides one claim after the other: `true`
+    /// for whoever comes first, `false` for everybody else until the claim has run out.
+    fn claim<'a>(&'a self, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
+
+    /// Whether a signature of a public key over a message holds. A signature that cannot be one (its length, its
+    /// numbers) does not hold; `Err` means that the platform could not say.
+    fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>>;
+
+    /// Signs a message with a private key.
+    fn sign<'a>(&'a self, key: &'a SigningKey, message: &'a str) -> Task<'a, Result<Vec<u8>, HostError>>;
+
     /// The value of a secret.
     fn secret<'a>(&'a self, name: &'a str) -> Task<'a, Option<String>>;
 
@@ -49,6 +66,18 @@ pub trait Host {
 
     /// Writes one line to the platform's log.
     fn log(&self, line: &str);
+}
+
+/// A signature to check. What is signed is text in every format that edgate reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Check<'a> {
+    /// One whose keys are public.
+    pub algorithm: Algorithm,
+    pub key: &'a PublicKey,
+    pub message: &'a str,
+    pub signature: &'a [u8],
+    /// Whether the key will be seen again, so that it is worth keeping in the platform's own form.
+    pub lasting: bool,
 }
 
 /// A host that requests share.
@@ -85,8 +114,36 @@ pub struct Incoming {
     pub body: Body,
     /// Who sent it, as the platform knows it: never what a header field says.
     pub peer: Option<IpAddr>,
+    /// What else the platform knows of the client.
+    pub facts: ClientFacts,
     /// The protocol version as `Via` writes it: `1.1`, `2`, `3` (RFC 9110, 7.6.3).
     pub version: &'static str,
+}
+
+/// What a platform knows of a client beside its address. Nothing of it comes from a header field that a client can
+/// send.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// The country, as ISO 3166-1 has it: `NO`. Workers alone knows it.
+    pub country: Option<String>,
+    /// The certificate that the client showed in its TLS handshake. Workers alone knows it.
+    pub certificate: Option<Certificate>,
+}
+
+/// A client's certificate, as the platform has checked it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whether it is signed by an authority that the platform was told to trust, and neither expired nor revoked.
+    pub verified: bool,
+    /// The SHA-256 of its DER form, in lower-case hexadecimal.
+    pub sha256: String,
+    /// The subject's distinguished name (RFC 2253).
+    pub subject: String,
+    /// The issuer's distinguished name.
+    pub issuer: String,
+    pub serial: String,
+    /// When it ends, as the platform writes it.
+    pub not_after: String,
 }
 
 /// A request to an upstream.
@@ -154,14 +211,18 @@ pub struct Capabilities {
     pub platform: Platform,
     /// Whether a WebSocket can pass.
     pub websocket: bool,
+    /// Whether the country of a client is known.
+    pub country: bool,
+    /// Whether client certificates are known.
+    pub certificates: bool,
 }
 
 impl Capabilities {
     /// What the platform can do.
     pub fn of(platform: Platform) -> Capabilities {
         match platform {
-            Platform::Cloudflare => Capabilities { platform, websocket: true },
-            Platform::Spin => Capabilities { platform, websocket: false },
+            Platform::Cloudflare => Capabilities { platform, websocket: true, country: true, certificates: true },
+            Platform::Spin => Capabilities { platform, websocket: false, country: false, certificates: false },
         }
     }
 }

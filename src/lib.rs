@@ -28,12 +28,14 @@ pub mod instance;
 pub mod gateway;
 
 pub mod exchange;
+pub mod identity;
 pub mod reject;
 
 pub mod body;
 pub mod headers;
 pub mod host;
 pub mod interest;
+pub mod jose;
 pub mod path;
 pub mod template;
 

@@ -2,7 +2,9 @@
 //! and `edgate explain` run the gateway on it.
 
 use crate::body::{Body, HostBody};
-use crate::host::{Host, HostError, Outgoing, Task, Timestamp};
+use crate::host::{Check, Host, HostError, Outgoing, Task, Timestamp};
+use crate::jose::key::SigningKey;
+use crate::jose::native;
 use bytes::Bytes;
 use http::Response;
 use std::cell::{Cell, RefCell};
@@ -18,6 +20,8 @@ pub struct MemoryHost {
     upstream: RefCell<Box<Script>>,
     stores: RefCell<BTreeMap<String, BTreeMap<String, Kept>>>,
     secrets: BTreeMap<String, String>,
+    /// Until when a key is claimed.
+    claims: RefCell<BTreeMap<String, f64>>,
     log: RefCell<Vec<String>>,
     later: RefCell<VecDeque<Task<'static, ()>>>,
 }
@@ -54,6 +58,7 @@ impl MemoryHost {
             upstream: RefCell::new(Box::new(upstream)),
             stores: RefCell::default(),
             secrets: BTreeMap::new(),
+            claims: RefCell::default(),
             log: RefCell::default(),
             later: RefCell::default(),
         }
@@ -136,7 +141,9 @@ impl Host for MemoryHost {
         }
     }
 
+    /// What goes on in the background goes on while somebody waits.
     fn sleep(&self, duration: Duration) -> Task<'_, ()> {
+        self.run_later();
         self.advance(duration);
         Box::pin(std::future::ready(()))
     }
@@ -180,6 +187,37 @@ impl Host for MemoryHost {
                 Ok(())
             }
         };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn collect<'a>(&'a self, body: Body, most: u64, _: Duration) -> Task<'a, Result<Bytes, HostError>> {
+        let result = match collect(body) {
+            Ok(bytes) if bytes.len() as u64 <= most => Ok(bytes),
+            Ok(_) => Err(HostError::BodyTooLarge),
+            Err(_) => Err(HostError::Disconnected("the stream broke off".to_owned())),
+        };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn claim<'a>(&'a self, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
+        let now = self.now.get();
+        let mut claims = self.claims.borrow_mut();
+        claims.retain(|_, until| *until > now);
+        let first = !claims.contains_key(key);
+        if first {
+            claims.insert(key.to_owned(), now + ttl.as_secs_f64() * 1000.0);
+        }
+        Box::pin(std::future::ready(Ok(first)))
+    }
+
+    fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {
+        let holds = native::verify(check.algorithm, check.key, check.message.as_bytes(), check.signature);
+        Box::pin(std::future::ready(Ok(holds)))
+    }
+
+    fn sign<'a>(&'a self, key: &'a SigningKey, message: &'a str) -> Task<'a, Result<Vec<u8>, HostError>> {
+        let signature = native::sign(key, message.as_bytes());
+        let result = signature.ok_or_else(|| HostError::Other("this key cannot sign".to_owned()));
         Box::pin(std::future::ready(result))
     }
 

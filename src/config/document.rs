@@ -11,10 +11,15 @@ pub enum Kind {
     Gateway,
     Upstream,
     Route,
+    Issuer,
+    Consumer,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Gateway, Kind::Upstream, Kind::Route];
+    pub const ALL: [Kind; 5] = [Kind::Gateway, Kind::Upstream, Kind::Issuer, Kind::Consumer, Kind::Route];
+
+    /// Those with a section for each name, in the order in which they are written.
+    pub const NAMED: [Kind; 4] = [Kind::Upstream, Kind::Issuer, Kind::Consumer, Kind::Route];
 
     /// Its key in the document.
     pub fn key(self) -> &'static str {
@@ -22,6 +27,8 @@ impl Kind {
             Kind::Gateway => "gateway",
             Kind::Upstream => "upstream",
             Kind::Route => "route",
+            Kind::Issuer => "issuer",
+            Kind::Consumer => "consumer",
         }
     }
 
@@ -31,6 +38,8 @@ impl Kind {
             Kind::Gateway => "EDGATE",
             Kind::Upstream => "UPSTREAM_",
             Kind::Route => "ROUTE_",
+            Kind::Issuer => "ISSUER_",
+            Kind::Consumer => "CONSUMER_",
         }
     }
 
@@ -46,6 +55,8 @@ pub struct Sections {
     pub gateway: Option<Value>,
     pub upstreams: BTreeMap<String, Value>,
     pub routes: BTreeMap<String, Value>,
+    pub issuers: BTreeMap<String, Value>,
+    pub consumers: BTreeMap<String, Value>,
 }
 
 /// What a binding holds.
@@ -145,7 +156,7 @@ impl Sections {
         if let Some(gateway) = &self.gateway {
             document.insert(Kind::Gateway.key().to_owned(), gateway.clone());
         }
-        for (kind, sections) in [(Kind::Upstream, &self.upstreams), (Kind::Route, &self.routes)] {
+        for (kind, sections) in self.named() {
             if !sections.is_empty() {
                 document.insert(kind.key().to_owned(), Value::Object(sections.clone().into_iter().collect()));
             }
@@ -156,9 +167,24 @@ impl Sections {
     /// Every section with its binding's name, in a fixed order.
     pub fn bindings(&self) -> Vec<(String, &Value)> {
         let gateway = self.gateway.iter().map(|value| (binding_of(Kind::Gateway, ""), value));
-        let upstreams = self.upstreams.iter().map(|(name, value)| (binding_of(Kind::Upstream, name), value));
-        let routes = self.routes.iter().map(|(name, value)| (binding_of(Kind::Route, name), value));
-        gateway.chain(upstreams).chain(routes).collect()
+        let named = self
+            .named()
+            .into_iter()
+            .flat_map(|(kind, sections)| sections.iter().map(move |(name, value)| (binding_of(kind, name), value)));
+        gateway.chain(named).collect()
+    }
+
+    /// The sections of each kind that has names.
+    pub fn named(&self) -> [(Kind, &BTreeMap<String, Value>); 4] {
+        Kind::NAMED.map(|kind| {
+            let sections = match kind {
+                Kind::Upstream => &self.upstreams,
+                Kind::Issuer => &self.issuers,
+                Kind::Consumer => &self.consumers,
+                Kind::Gateway | Kind::Route => &self.routes,
+            };
+            (kind, sections)
+        })
     }
 
     fn add_all(&mut self, kind: Kind, value: Value, diagnostics: &mut Vec<Diagnostic>) {
@@ -187,6 +213,8 @@ impl Sections {
             Kind::Gateway => self.gateway = Some(value),
             Kind::Upstream => drop(self.upstreams.insert(name, value)),
             Kind::Route => drop(self.routes.insert(name, value)),
+            Kind::Issuer => drop(self.issuers.insert(name, value)),
+            Kind::Consumer => drop(self.consumers.insert(name, value)),
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use std::marker::PhantomData;
 
 /// A string, or a list of strings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +30,52 @@ pub enum Presence {
 pub enum Text {
     Template(String),
     Secret(Secret),
+}
+
+/// Something, or the word `"none"`, which takes away what is said elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrNone<T> {
+    None,
+    Some(T),
+}
+
+/// A way to show who one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// A token of an issuer, as `Bearer` or `DPoP`.
+    Token,
+    /// An API key.
+    ApiKey,
+    /// User and password (RFC 7617).
+    Basic,
+    /// A signed request (RFC 9421).
+    Signature,
+    /// A client certificate. Workers only.
+    Certificate,
+}
+
+impl Method {
+    /// Its name in the configuration and in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Token => "token",
+            Method::ApiKey => "api_key",
+            Method::Basic => "basic",
+            Method::Signature => "signature",
+            Method::Certificate => "certificate",
+        }
+    }
+}
+
+/// A secret by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SecretName {
+    /// The secret's name, in capitals: a Workers secret, or the Spin variable of that name in small letters.
+    pub secret: String,
 }
 
 /// A secret by name, with what stands before it.
@@ -66,6 +113,40 @@ impl<'de> Deserialize<'de> for OneOrMany {
             }
         }
         deserializer.deserialize_any(Items)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OrNone<T>, D::Error> {
+        struct Value<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Value<T> {
+            type Value = OrNone<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table, or the word `none`")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<OrNone<T>, E> {
+                match word {
+                    "none" => Ok(OrNone::None),
+                    other => Err(E::unknown_variant(other, &["none"])),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OrNone<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(OrNone::Some)
+            }
+        }
+        deserializer.deserialize_any(Value(PhantomData))
+    }
+}
+
+impl<T> OrNone<T> {
+    pub fn as_option(&self) -> Option<&T> {
+        match self {
+            OrNone::None => None,
+            OrNone::Some(value) => Some(value),
+        }
     }
 }
 
@@ -115,7 +196,7 @@ impl<'de> Deserialize<'de> for Text {
 
 #[cfg(not(target_family = "wasm"))]
 mod schema {
-    use super::{OneOrMany, Presence, Secret, Text};
+    use super::{OneOrMany, OrNone, Presence, Secret, Text};
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
     use std::borrow::Cow;
 
@@ -130,6 +211,21 @@ mod schema {
 
         fn json_schema(_: &mut SchemaGenerator) -> Schema {
             json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
+        }
+    }
+
+    impl<T: JsonSchema> JsonSchema for OrNone<T> {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            format!("OrNone{}", T::schema_name()).into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let some = generator.subschema_for::<T>();
+            json_schema!({ "anyOf": [some, { "type": "string", "const": "none" }] })
         }
     }
 

@@ -8,7 +8,7 @@ use edgate::body::Body;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
 use edgate::headers::{self, content_length};
-use edgate::host::{Capabilities, Host, HostError, Incoming, MadeOf, Outgoing};
+use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming, MadeOf, Outgoing};
 use edgate::instance::Instance;
 use edgate::memory::{Answer, MemoryHost, Stream, finish};
 use edgate_kit::compare;
@@ -156,6 +156,7 @@ fn incoming(request: &Request) -> Result<Incoming> {
         headers,
         body,
         peer: Some(request.peer),
+        facts: ClientFacts::default(),
         version: "1.1",
     })
 }

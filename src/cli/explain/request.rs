@@ -3,7 +3,7 @@
 use super::Arguments;
 use crate::body::Body;
 use crate::headers::section_size;
-use crate::host::Incoming;
+use crate::host::{ClientFacts, Incoming};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::net::IpAddr;
 
@@ -72,6 +72,7 @@ impl Asked {
             headers_size: section_size(&self.headers),
             body: Body::Empty,
             peer: Some(self.peer),
+            facts: ClientFacts::default(),
             version: "1.1",
         }
     }
