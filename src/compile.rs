@@ -1,8 +1,14 @@
 //! From sections to a gateway that serves, or to everything that is wrong with them, in one run. What is decided here
 //! is never decided again: references become positions, templates become parts, addresses become text to send.
 
+mod access;
 mod address;
+mod authenticate;
+mod consumer;
+mod cors;
 mod edits;
+mod internal_token;
+mod issuer;
 mod overlap;
 mod route;
 
@@ -16,6 +22,7 @@ use crate::headers::is_secret;
 use crate::host::Capabilities;
 use crate::observe::LogPolicy;
 use crate::routing::Router;
+use crate::secret::SecretSlot;
 use crate::upstream::Upstream;
 use http::HeaderName;
 use ipnet::IpNet;
@@ -32,6 +39,9 @@ pub struct Loaded {
     pub source: Option<Source>,
     pub diagnostics: Vec<Diagnostic>,
 }
+
+/// The gateway's own name, where it has no other.
+const NAME: &str = "edgate";
 
 const DEADLINE: Std = Std::from_secs(30);
 const TIMEOUT: Std = Std::from_secs(15);
@@ -61,12 +71,15 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     }
     let targets = targets(&section, capabilities);
     let mut gateway = general(&section, &place, &mut diagnostics);
-    gateway.upstreams = upstreams(sections, &mut diagnostics);
+    let known = known(sections, &section, &targets, &mut diagnostics);
+    gateway.upstreams = upstreams(sections, &gateway.name.text, &mut diagnostics);
     let scope = route::Scope {
         targets: &targets,
         upstreams: &sections.upstreams.keys().map(String::as_str).collect::<Vec<_>>(),
         deadline: section.deadline.map_or(DEADLINE, |deadline| deadline.0),
         max_body: section.max_body.map_or(MAX_BODY, |size| size.0),
+        gateway: &section,
+        known: &known,
     };
     let entries = route::compile(sections, &scope, &mut gateway, &mut diagnostics);
     if sections.routes.is_empty() && readable {
@@ -79,6 +92,50 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     gateway.router = Router::compile(&entries);
     let serves = !diagnostics.iter().any(Diagnostic::is_error);
     Loaded { gateway: serves.then_some(gateway), source: None, diagnostics }
+}
+
+/// Who may be known: issuers, consumers, and where their credentials are.
+fn known<'a>(
+    sections: &Sections,
+    section: &config::Gateway,
+    targets: &'a [Capabilities],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> authenticate::Scope<'a> {
+    let place = place_of(Kind::Gateway, "");
+    let redis = redis(section, &place.key("redis"), diagnostics);
+    let of = issuer::Scope { targets, store: section.store.as_deref().map(Rc::from), redis };
+    let mut issuers = issuer::Issuers::new();
+    for (name, value) in &sections.issuers {
+        let place = place_of(Kind::Issuer, name);
+        let found = read::<config::identity::Issuer>(&place, value, diagnostics);
+        let compiled = found.and_then(|Read { section, .. }| issuer::compile(name, &place, &section, &of, diagnostics));
+        issuers.insert(name.clone(), compiled.map(Rc::new));
+    }
+    consumer::nonces(&section.signature, &of, diagnostics);
+    let consumers = Rc::new(consumer::compile(sections, &section.api_key, &of, diagnostics));
+    let places = Rc::new(authenticate::places(section, of.redis.clone(), diagnostics));
+    let realm = section.name.clone().unwrap_or_else(|| NAME.to_owned());
+    authenticate::Scope { of, issuers, consumers, places, realm }
+}
+
+/// The address of a Redis.
+fn redis(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<Rc<str>> {
+    let text = section.redis.as_deref()?;
+    let fits = |url: &url::Url| matches!(url.scheme(), "redis" | "rediss") && url.has_host();
+    match address(text).ok().filter(fits) {
+        Some(url) if url.password().is_some() => {
+            let message = "a password does not stand in a configuration";
+            let help = "let only this network reach the Redis, or give it an address of its own without one";
+            diagnostics.push(Diagnostic::new(Code::BadUrl, place.clone(), message, "a secret").help(help));
+        }
+        Some(_) => {}
+        None => {
+            let message = format!("`{text}` is no address of a Redis");
+            let help = "write \"redis://127.0.0.1:6379\"";
+            diagnostics.push(Diagnostic::new(Code::BadUrl, place.clone(), message, "not such a URL").help(help));
+        }
+    }
+    Some(Rc::from(text))
 }
 
 /// The platforms to hold the configuration against.
@@ -126,7 +183,7 @@ fn source_alone(
 
 /// What the gateway's own section says.
 fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Gateway {
-    let name = section.name.clone().unwrap_or_else(|| "edgate".to_owned());
+    let name = section.name.clone().unwrap_or_else(|| NAME.to_owned());
     // RFC 9110, section 5.6.2: a token.
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(token) {
@@ -192,19 +249,25 @@ fn log(section: &Log, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPo
         access: section.access.unwrap_or(LogAccess::All),
         query: section.query.unwrap_or(LogQuery::Redact),
         headers,
+        subject: section.subject,
     }
 }
 
 /// Every upstream in the order of the names, which is that of [`Sections::upstreams`]: one that cannot be read keeps
 /// its position.
-fn upstreams(sections: &Sections, diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
+fn upstreams(sections: &Sections, gateway: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
     let mut upstreams = Vec::new();
     for (name, value) in &sections.upstreams {
         let place = place_of(Kind::Upstream, name);
-        let mut upstream = Upstream { name: Rc::from(name.as_str()), base: String::new(), timeout: TIMEOUT };
+        let name_of = Rc::from(name.as_str());
+        let mut upstream = Upstream { name: name_of, base: String::new(), timeout: TIMEOUT, internal_token: None };
         if let Some(Read { section, .. }) = read::<config::Upstream>(&place, value, diagnostics) {
             upstream.timeout = section.timeout.map_or(TIMEOUT, |timeout| timeout.0);
             within(section.timeout, WAIT, &place.key("timeout"), diagnostics);
+            if let Some(token) = &section.internal_token {
+                let place = place.key("internal_token");
+                upstream.internal_token = internal_token::compile(token, name, gateway, &place, diagnostics);
+            }
             match base(&section.url) {
                 Ok(base) => upstream.base = base,
                 Err((message, help)) => {
@@ -288,6 +351,25 @@ fn out_of_range(given: &str, place: &Place, allowed: String) -> Diagnostic {
 fn bad_header_name(text: &str, place: Place) -> Diagnostic {
     let message = format!("`{text}` is no name of a header field");
     Diagnostic::new(Code::BadHeader, place, message, "not a field name").help("names are letters, digits and hyphens")
+}
+
+/// A place for a secret, whose name is checked.
+fn secret_slot(
+    name: &str,
+    place: &Place,
+    fits: fn(&str) -> Result<(), &'static str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<SecretSlot> {
+    // It is also the name of a Spin variable, which knows no empty words.
+    let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let word = |word: &str| !word.is_empty() && word.bytes().all(capitals);
+    if name.starts_with(|c: char| c.is_ascii_uppercase()) && name.split('_').all(word) {
+        return Some(SecretSlot::new(name, fits));
+    }
+    let message = format!("`{name}` is no name of a secret");
+    let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
+    diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not a name").help(help));
+    None
 }
 
 /// What to say of a reference that leads nowhere.

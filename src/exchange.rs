@@ -1,13 +1,14 @@
 //! What one request carries from its first byte to its log record.
 
 use crate::body::Body;
+use crate::config::words::Method as AuthMethod;
 use crate::headers::forwarded::Client;
 use crate::host::{ClientFacts, Timestamp};
 use crate::identity::Identity;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -30,6 +31,8 @@ pub struct Exchange {
     /// The normalized path.
     pub path: String,
     pub query: Option<String>,
+    /// The path and the query as received, where they were spelt in another way.
+    pub received: Received,
     /// The client's header fields; once a route is found, as the upstream will see them.
     pub headers: HeaderMap,
     /// The size of the whole header section as received, in bytes.
@@ -47,6 +50,13 @@ pub struct Exchange {
     pub hop: Hop,
     pub matched: Option<Matched>,
     pub notes: Notes,
+}
+
+/// What is compared byte by byte, before it was given its one spelling: `None` where that is what was received.
+#[derive(Debug, Default)]
+pub struct Received {
+    pub path: Option<String>,
+    pub query: Option<String>,
 }
 
 /// What a client said of itself and its connection to the gateway.
@@ -81,6 +91,36 @@ pub struct Notes {
     pub request_bytes: Option<u64>,
     /// The client's fields that the log wants, as it sent them.
     pub logged_fields: Vec<Option<String>>,
+    /// Who the client is, or why it is nobody.
+    pub auth: Option<AuthNote>,
+    /// Policies that only try whether they would refuse, and would: the policy's name and the code.
+    pub would_refuse: Vec<(&'static str, &'static str)>,
+    /// For the client's next proof (RFC 9449, section 8.2).
+    pub next_nonce: Option<HeaderValue>,
+}
+
+/// What came of looking for an identity. Nothing of it is secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthNote {
+    pub method: Option<AuthMethod>,
+    pub issuer: Option<Rc<str>>,
+    pub consumer: Option<String>,
+    /// Why there is none, in a word.
+    pub reason: Option<&'static str>,
+    /// The same in a sentence, for `edgate explain`.
+    pub detail: Option<String>,
+}
+
+impl AuthNote {
+    pub fn accepted(identity: &Identity) -> AuthNote {
+        AuthNote {
+            method: Some(identity.method),
+            issuer: identity.issuer.clone(),
+            consumer: identity.consumer.as_ref().map(|consumer| consumer.name.clone()),
+            reason: None,
+            detail: None,
+        }
+    }
 }
 
 /// One call to an upstream.

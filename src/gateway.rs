@@ -3,23 +3,25 @@
 
 use crate::body::Body;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
-use crate::exchange::{Exchange, Hop, Matched, Notes};
+use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
 use crate::headers::forwarded::{self, forward};
 use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
-use crate::policy::Policy;
+use crate::policy::{Policy, cors};
 use crate::reject::Reject;
 use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Facts, Methods};
 use crate::routing::{Found, Miss, Router};
+use crate::secret::SecretSlot;
 use crate::upstream::{HANDSHAKE, Proxy, Upstream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A configuration without a mistake, ready to serve. It never changes.
@@ -103,7 +105,7 @@ impl Gateway {
             encoded_slashes: EncodedSlashes::Refuse,
             max_url: usize::MAX,
             max_headers: usize::MAX,
-            log: LogPolicy { access: LogAccess::All, query: LogQuery::Redact, headers: Vec::new() },
+            log: LogPolicy { access: LogAccess::All, query: LogQuery::Redact, headers: Vec::new(), subject: false },
             broken: true,
         }
     }
@@ -119,10 +121,10 @@ impl Gateway {
         response
     }
 
-    /// Every secret that a route needs: its name, what stands before it, and where it goes.
-    pub fn secrets(&mut self) -> impl Iterator<Item = (&str, &str, &mut Option<HeaderValue>)> {
-        let policies = self.routes.iter_mut().flat_map(|route| &mut route.policies);
-        policies.flat_map(Policy::secrets)
+    /// Every secret that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
+        let policies = self.routes.iter().flat_map(|route| &route.policies);
+        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(Upstream::secrets))
     }
 
     /// The header fields that are read or written on the way of any request.
@@ -134,6 +136,11 @@ impl Gateway {
         interest.request.extend(both.into_iter().chain(own).chain(others).cloned());
         interest.request.extend(self.log.headers.iter().chain(self.router.fields()).cloned());
         interest.response.extend(both.into_iter().chain(&HOP_BY_HOP).cloned());
+        let tokens = self.upstreams.iter().filter_map(|upstream| upstream.internal_token.as_ref());
+        for token in tokens {
+            interest.request.insert(token.field.clone());
+            token.claims.iter().for_each(|(_, template)| interest.template(template));
+        }
         for route in &self.routes {
             route.policies.iter().for_each(|policy| policy.interest(&mut interest));
             match &route.action {
@@ -166,6 +173,13 @@ impl Gateway {
         if max_forwards(ex) == Some(0) {
             return Ok(options(&self.router.methods(&facts).allow()));
         }
+        // A preflight asks about another request: the route that takes that one has the answer (Fetch, CORS protocol).
+        if let Some(method) = cors::preflight_method(ex)
+            && let Ok(found) = self.router.find(&Facts { method: &method, ..facts })
+            && let Some(response) = self.preflight(ex, &found)
+        {
+            return response;
+        }
         match self.router.find(&facts) {
             Ok(found) => {
                 drop(authority);
@@ -197,12 +211,12 @@ impl Gateway {
         if let Cow::Owned(path) =
             normalize(&ex.path, self.encoded_slashes).map_err(|bad| Reject::BadPath(bad.detail()))?
         {
-            ex.path = path;
+            ex.received.path = Some(std::mem::replace(&mut ex.path, path));
         }
         if let Some(query) = &ex.query {
             let query = normalize_query(query).ok_or(Reject::BadPath("The query has a control character."))?;
             if let Cow::Owned(query) = query {
-                ex.query = Some(query);
+                ex.received.query = ex.query.replace(query);
             }
         }
         // RFC 8586: a request that carries our own token has been here before.
@@ -224,7 +238,7 @@ impl Gateway {
         let mut outcome = Ok(());
         for policy in &route.policies {
             entered += 1;
-            outcome = policy.on_request(ex);
+            outcome = policy.on_request(host, ex).await;
             if outcome.is_err() {
                 break;
             }
@@ -239,6 +253,23 @@ impl Gateway {
             policy.on_response(ex, &mut response);
         }
         Ok(response)
+    }
+
+    /// The answer to a preflight, where the route has one.
+    fn preflight(&self, ex: &mut Exchange, found: &Found) -> Option<Result<Response<Body>, Reject>> {
+        let route = self.routes.get(found.route.0)?;
+        let cors = route.policies.iter().find_map(|policy| match policy {
+            Policy::Cors(cors) => Some(cors),
+            _ => None,
+        })?;
+        let pattern = Rc::clone(&found.pattern);
+        ex.matched =
+            Some(Matched { route: found.route, pattern, captured: found.captured.clone(), deadline: route.deadline });
+        Some(Ok(cors.preflight(ex).unwrap_or_else(|reject| {
+            let mut response = self.refuse(ex, &reject);
+            cors.on_preflight_refused(&mut response);
+            response
+        })))
     }
 
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {
@@ -273,6 +304,7 @@ impl Gateway {
             version,
             path,
             query,
+            received: Received::default(),
             hop: Hop {
                 websocket: asks_for_websocket(&headers),
                 trailers: takes_trailers(&headers),

@@ -141,6 +141,30 @@ pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Ambiguous> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
+/// The values of a cookie (RFC 6265, section 4.2.1): several where the client sends several.
+pub fn cookies(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
+    let lines = headers.get_all(&header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(known, _)| *known == name).map(|(_, value)| value.trim_matches('"').to_owned())
+}
+
+/// Takes a cookie away, and the field where nothing is left of it.
+pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    if cookies(headers, name).next().is_none() {
+        return;
+    }
+    let is = |pair: &str| pair.trim().split_once('=').is_some_and(|(known, _)| known == name);
+    let lines = headers.get_all(&header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let kept: Vec<&str> = lines.flat_map(|line| line.split(';')).map(str::trim).filter(|pair| !is(pair)).collect();
+    let value = HeaderValue::try_from(kept.join("; "));
+    headers.remove(header::COOKIE);
+    if let Ok(value) = value
+        && !value.is_empty()
+    {
+        headers.insert(header::COOKIE, value);
+    }
+}
+
 /// How much of a header section there is: names and values, and 4 bytes for each field, as on the wire of HTTP/1.1.
 pub fn section_size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()

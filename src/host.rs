@@ -5,6 +5,7 @@ use crate::body::Body;
 use crate::config::Platform;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::{PublicKey, SigningKey};
+use base64ct::{Base64UrlUnpadded, Encoding};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use std::fmt;
@@ -146,6 +147,16 @@ pub struct Certificate {
     pub not_after: String,
 }
 
+impl Certificate {
+    /// Whether it is the one that a token names (RFC 8705, section 3.1: the SHA-256 in base64url).
+    pub fn is(&self, hash: &str) -> bool {
+        let digits: Option<Vec<u8>> = (0..self.sha256.len() / 2)
+            .map(|at| u8::from_str_radix(self.sha256.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+        digits.is_some_and(|bytes| bytes.len() == 32 && Base64UrlUnpadded::encode_string(&bytes) == hash)
+    }
+}
+
 /// A request to an upstream.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
@@ -215,14 +226,16 @@ pub struct Capabilities {
     pub country: bool,
     /// Whether client certificates are known.
     pub certificates: bool,
+    /// Whether instances need a Redis to agree on what happens once.
+    pub claims_need_redis: bool,
 }
 
 impl Capabilities {
     /// What the platform can do.
     pub fn of(platform: Platform) -> Capabilities {
         match platform {
-            Platform::Cloudflare => Capabilities { platform, websocket: true, country: true, certificates: true },
-            Platform::Spin => Capabilities { platform, websocket: false, country: false, certificates: false },
+            Platform::Cloudflare => Capabilities { platform, websocket: true, country: true, certificates: true, claims_need_redis: false },
+            Platform::Spin => Capabilities { platform, websocket: false, country: false, certificates: false, claims_need_redis: true },
         }
     }
 }

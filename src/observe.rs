@@ -3,7 +3,8 @@
 
 use crate::body::Body;
 use crate::config::{LogAccess, LogQuery};
-use crate::exchange::{Attempt, Exchange};
+use crate::config::words::Method as AuthMethod;
+use crate::exchange::{Attempt, AuthNote, Exchange};
 use crate::host::Timestamp;
 use http::{HeaderName, Method, Response};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -16,6 +17,8 @@ pub struct LogPolicy {
     pub query: LogQuery,
     /// Request fields to write, none of which carries credentials.
     pub headers: Vec<HeaderName>,
+    /// Whether subjects are written.
+    pub subject: bool,
 }
 
 /// The record of a request whose answer is about to begin. `None` where the configuration wants none.
@@ -61,6 +64,12 @@ impl Serialize for Record<'_> {
         map.serialize_entry("status", &self.status)?;
         map.serialize_entry("duration_ms", &milliseconds(self.now.since(ex.started)))?;
         map.serialize_entry("client", &ex.client.address.map(|address| address.to_string()))?;
+        if let Some(note) = &ex.notes.auth {
+            map.serialize_entry("auth", &Auth { note, subject: self.subject() })?;
+        }
+        if !ex.notes.would_refuse.is_empty() {
+            map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;
+        }
         map.serialize_entry("upstream", &Attempts(&ex.notes.attempts))?;
         if let Some(bytes) = ex.notes.request_bytes {
             map.serialize_entry("request_bytes", &bytes)?;
@@ -75,6 +84,52 @@ impl Serialize for Record<'_> {
         }
         if !log.headers.is_empty() {
             map.serialize_entry("headers", &Fields { ex, names: &log.headers })?;
+        }
+        map.end()
+    }
+}
+
+impl Record<'_> {
+    /// Who it is, where the configuration wants that written: it may name a person.
+    fn subject(&self) -> Option<&str> {
+        self.ex.identity.as_ref().filter(|_| self.log.subject).and_then(|identity| identity.subject.as_deref())
+    }
+}
+
+/// How a client showed who it is, or why it is nobody.
+struct Auth<'a> {
+    note: &'a AuthNote,
+    subject: Option<&'a str>,
+}
+
+impl Serialize for Auth<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Auth { note, subject } = self;
+        let texts = [
+            ("method", note.method.map(AuthMethod::name)),
+            ("issuer", note.issuer.as_deref()),
+            ("consumer", note.consumer.as_deref()),
+            ("subject", *subject),
+            ("reason", note.reason),
+        ];
+        let mut map = serializer.serialize_map(None)?;
+        for (name, text) in texts {
+            if let Some(text) = text {
+                map.serialize_entry(name, text)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// What policies would refuse that only try.
+struct WouldRefuse<'a>(&'a [(&'static str, &'static str)]);
+
+impl Serialize for WouldRefuse<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (policy, code) in self.0 {
+            map.serialize_entry(policy, code)?;
         }
         map.end()
     }

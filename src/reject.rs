@@ -7,6 +7,11 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// When to come back, in seconds, where the gateway cannot find out who the client is.
+const RETRY_AFTER: u64 = 5;
+
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// Why there is no other answer.
@@ -18,6 +23,22 @@ pub enum Reject {
     BadPath(&'static str),
     /// `Content-Length` says several things.
     BadLength,
+    /// There are no credentials. RFC 9110, section 15.5.2.
+    CredentialsMissing(Challenge),
+    /// Credentials cannot be read, or there are several (RFC 6750, section 3.1: `invalid_request`).
+    CredentialsMalformed(Challenge),
+    /// Credentials do not hold.
+    CredentialsInvalid(Challenge),
+    /// The proof of a bound token does not hold (RFC 9449, section 7.1).
+    ProofInvalid(Challenge),
+    /// The proof of a bound token needs a nonce (RFC 9449, section 9).
+    NonceNeeded(Challenge),
+    /// The client may not do this with the scopes that its token has (RFC 6750, section 3.1).
+    InsufficientScope(Challenge),
+    /// The client may not do this.
+    Forbidden,
+    /// Whoever knows the client cannot be asked.
+    IdentityUnavailable,
     /// A value that a template needs is not there, or cannot stand where it should.
     BadParameter,
     /// The URL is longer than it may be.
@@ -41,6 +62,15 @@ pub enum Reject {
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
+}
+
+/// How the client may show who it is: fields of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// The values of `WWW-Authenticate`.
+    pub fields: Vec<HeaderValue>,
+    /// The value of `DPoP-Nonce` (RFC 9449, section 9).
+    pub nonce: Option<HeaderValue>,
 }
 
 /// What the catalogue says of a rejection.
@@ -74,6 +104,13 @@ impl Reject {
             Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
             Reject::BadLength,
             Reject::BadParameter,
+            Reject::CredentialsMalformed(Challenge::default()),
+            Reject::CredentialsMissing(Challenge::default()),
+            Reject::CredentialsInvalid(Challenge::default()),
+            Reject::ProofInvalid(Challenge::default()),
+            Reject::NonceNeeded(Challenge::default()),
+            Reject::InsufficientScope(Challenge::default()),
+            Reject::Forbidden,
             Reject::NoRoute,
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
@@ -82,6 +119,7 @@ impl Reject {
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
             Reject::NotConfigured,
+            Reject::IdentityUnavailable,
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
             Reject::Loop,
@@ -102,6 +140,49 @@ impl Reject {
             Reject::BadLength => {
                 entry("bad-length", StatusCode::BAD_REQUEST, None, "The Content-Length field says nothing definite.")
             }
+            Reject::CredentialsMalformed(_) => entry(
+                "credentials-malformed",
+                StatusCode::BAD_REQUEST,
+                None,
+                "The request's credentials cannot be read, or it has more than one of a kind.",
+            ),
+            Reject::CredentialsMissing(_) => entry(
+                "credentials-missing",
+                StatusCode::UNAUTHORIZED,
+                None,
+                "This address needs credentials, and the request has none that it takes.",
+            ),
+            Reject::CredentialsInvalid(_) => entry(
+                "credentials-invalid",
+                StatusCode::UNAUTHORIZED,
+                None,
+                "The request's credentials do not hold.",
+            ),
+            Reject::ProofInvalid(_) => entry(
+                "proof-invalid",
+                StatusCode::UNAUTHORIZED,
+                None,
+                "The DPoP proof does not hold for this request and this token.",
+            ),
+            Reject::NonceNeeded(_) => entry(
+                "nonce-needed",
+                StatusCode::UNAUTHORIZED,
+                None,
+                "The DPoP proof needs the nonce that this answer gives.",
+            ),
+            Reject::InsufficientScope(_) => entry(
+                "insufficient-scope",
+                StatusCode::FORBIDDEN,
+                None,
+                "The token does not have the scopes that this needs.",
+            ),
+            Reject::Forbidden => entry("forbidden", StatusCode::FORBIDDEN, None, "This client may not do this."),
+            Reject::IdentityUnavailable => entry(
+                "identity-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("destination_unavailable"),
+                "The gateway cannot find out at the moment who the client is.",
+            ),
             Reject::BadParameter => entry(
                 "bad-parameter",
                 StatusCode::BAD_REQUEST,
@@ -160,6 +241,18 @@ impl Reject {
         }
     }
 
+    fn challenge(&self) -> Option<&Challenge> {
+        match self {
+            Reject::CredentialsMissing(challenge)
+            | Reject::CredentialsMalformed(challenge)
+            | Reject::CredentialsInvalid(challenge)
+            | Reject::ProofInvalid(challenge)
+            | Reject::NonceNeeded(challenge)
+            | Reject::InsufficientScope(challenge) => Some(challenge),
+            _ => None,
+        }
+    }
+
     /// The response: a problem document in JSON, or its words as text for a client that takes no JSON.
     pub fn response(&self, ex: &Exchange, gateway: &str) -> Response<Body> {
         let Entry { code, status, detail, proxy_error } = self.entry();
@@ -183,6 +276,17 @@ impl Reject {
             && let Ok(value) = HeaderValue::try_from(format!("{gateway}; error={error}"))
         {
             fields.insert(PROXY_STATUS, value);
+        }
+        if let Some(Challenge { fields: challenges, nonce }) = self.challenge() {
+            for challenge in challenges {
+                fields.append(header::WWW_AUTHENTICATE, challenge.clone());
+            }
+            if let Some(nonce) = nonce {
+                fields.insert(DPOP_NONCE, nonce.clone());
+            }
+        }
+        if *self == Reject::IdentityUnavailable {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }
         // RFC 9110, section 15.5.6: a 405 says which methods there are.
         if let Reject::MethodNotAllowed(allow) = self

@@ -5,8 +5,10 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::interest::Interest;
 use crate::reject::Reject;
+use crate::secret::SecretSlot;
 use crate::template::{Goal, Template};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use std::cell::OnceCell;
 
 /// The changes of a route.
 #[derive(Debug, Default)]
@@ -29,11 +31,12 @@ pub enum FieldValue {
     /// Known at load.
     Fixed(HeaderValue),
     Template(Template),
-    /// A secret, and what stands before it. It is filled in once, when the configuration is loaded.
+    /// A secret, and what stands before it.
     Secret {
-        name: String,
+        secret: SecretSlot,
         prefix: String,
-        value: Option<HeaderValue>,
+        /// The two together, made when they are first needed.
+        value: OnceCell<Option<HeaderValue>>,
     },
 }
 
@@ -57,10 +60,9 @@ impl Transform {
     }
 
     /// The secrets among its values.
-    pub fn secrets(&mut self) -> impl Iterator<Item = (&str, &str, &mut Option<HeaderValue>)> {
-        let sides = [&mut self.request, &mut self.response].into_iter();
-        sides.flat_map(|edits| edits.set.iter_mut().chain(&mut edits.add)).filter_map(|(_, value)| match value {
-            FieldValue::Secret { name, prefix, value } => Some((name.as_str(), prefix.as_str(), value)),
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
+        self.request.values_of().chain(self.response.values_of()).filter_map(|(_, value)| match value {
+            FieldValue::Secret { secret, .. } => Some(secret),
             FieldValue::Fixed(_) | FieldValue::Template(_) => None,
         })
     }
@@ -143,7 +145,14 @@ impl FieldValue {
     fn of(&self, ex: &Exchange) -> Result<Option<HeaderValue>, Unusable> {
         match self {
             FieldValue::Fixed(value) => Ok(Some(value.clone())),
-            FieldValue::Secret { value, .. } => Ok(value.clone()),
+            FieldValue::Secret { secret, prefix, value } => {
+                let made = || {
+                    let mut value = HeaderValue::try_from([prefix.as_str(), secret.get()].concat()).ok()?;
+                    value.set_sensitive(true);
+                    Some(value)
+                };
+                Ok(value.get_or_init(made).clone())
+            }
             FieldValue::Template(template) => match template.expand(ex, Goal::Text) {
                 Some(text) => HeaderValue::try_from(text).map(Some).map_err(|_| Unusable),
                 None => Ok(None),

@@ -1,0 +1,95 @@
+//! Something that is fetched once for all requests of an instance, and again before it is too old.
+//!
+//! Whoever finds it missing begins to fetch it, behind the requests, and everybody who needs it waits for that one
+//! fetch. Nobody waits on another request's promise, which Workers would not allow: one looks again after a moment.
+//! When an instance ends, what is lost is the time to fetch it again.
+
+use crate::host::{SharedHost, Timestamp};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A value and how old it is.
+pub struct Renewed<T> {
+    held: RefCell<Option<Held<T>>>,
+    /// Until when the fetch that is under way has to be over; one that is not was forgotten, with the request behind
+    /// which it went on.
+    under_way: Cell<Option<Timestamp>>,
+    /// When the last fetch began.
+    tried: Cell<Option<Timestamp>>,
+}
+
+/// A value that was fetched.
+pub struct Held<T> {
+    pub value: Rc<T>,
+    /// When it was fetched, by whichever instance.
+    pub since: Timestamp,
+}
+
+impl<T> Clone for Held<T> {
+    fn clone(&self) -> Held<T> {
+        Held { value: Rc::clone(&self.value), since: self.since }
+    }
+}
+
+/// The first and the longest pause between two looks, in milliseconds.
+const PAUSES: (u64, u64) = (1, 32);
+
+impl<T> Default for Renewed<T> {
+    fn default() -> Renewed<T> {
+        Renewed { held: RefCell::new(None), under_way: Cell::new(None), tried: Cell::new(None) }
+    }
+}
+
+impl<T: 'static> Renewed<T> {
+    /// What is there, however old.
+    pub fn held(&self) -> Option<Held<T>> {
+        self.held.borrow().clone()
+    }
+
+    /// Milliseconds since the last fetch began; infinitely many before the first.
+    pub fn since_tried(&self, now: Timestamp) -> f64 {
+        self.tried.get().map_or(f64::INFINITY, |tried| now.since(tried))
+    }
+
+    /// Begins to fetch it, unless that is under way: `longest` is how long `task` may take. A task that comes to nothing
+    /// leaves what is there.
+    pub fn begin(
+        self: &Rc<Self>,
+        host: &SharedHost,
+        longest: Duration,
+        task: impl Future<Output = Option<Held<T>>> + 'static,
+    ) {
+        let now = host.now();
+        if self.is_under_way(now) {
+            return;
+        }
+        self.under_way.set(Some(Timestamp(now.0 + longest.as_secs_f64() * 1000.0)));
+        self.tried.set(Some(now));
+        let cell = Rc::clone(self);
+        host.wait_until(Box::pin(async move {
+            if let Some(held) = task.await {
+                *cell.held.borrow_mut() = Some(held);
+            }
+            cell.under_way.set(None);
+        }));
+    }
+
+    /// Waits until no fetch is under way, but not for longer than `most`.
+    pub async fn settled(&self, host: &SharedHost, most: Duration) {
+        let begun = host.now();
+        let mut pause = PAUSES.0;
+        loop {
+            let now = host.now();
+            if !self.is_under_way(now) || now.since(begun) >= most.as_secs_f64() * 1000.0 {
+                return;
+            }
+            host.sleep(Duration::from_millis(pause)).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    fn is_under_way(&self, now: Timestamp) -> bool {
+        self.under_way.get().is_some_and(|until| now < until)
+    }
+}
