@@ -18,6 +18,7 @@ pub mod reference;
 pub mod render;
 pub mod routes;
 pub mod schema;
+pub mod secrets;
 pub mod step;
 pub mod stored;
 pub mod tree;

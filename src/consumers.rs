@@ -44,7 +44,6 @@ pub struct StoredKey {
 }
 
 /// Users and their passwords.
-#[derive(Default)]
 pub struct Passwords {
     /// The hash and the consumer's position.
     pub users: BTreeMap<String, (Hash, usize)>,
@@ -76,6 +75,12 @@ pub struct CertificateOf {
     pub subject: Option<String>,
     /// The consumer's position.
     pub consumer: usize,
+}
+
+impl Default for Passwords {
+    fn default() -> Passwords {
+        Passwords { users: BTreeMap::new(), decoy: None, known: RefCell::new(Bounded::new(REMEMBERED)) }
+    }
 }
 
 /// How many pairs of user and password are remembered, at some 100 bytes each.

@@ -10,7 +10,8 @@ use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
-use crate::policy::{Policy, cors};
+use crate::policy::Policy;
+use crate::policy::cors::{self, Cors};
 use crate::reject::Reject;
 use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Facts, Methods};
@@ -21,7 +22,6 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
 use std::borrow::Cow;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// A configuration without a mistake, ready to serve. It never changes.
@@ -174,17 +174,17 @@ impl Gateway {
             return Ok(options(&self.router.methods(&facts).allow()));
         }
         // A preflight asks about another request: the route that takes that one has the answer (Fetch, CORS protocol).
-        if let Some(method) = cors::preflight_method(ex)
-            && let Ok(found) = self.router.find(&Facts { method: &method, ..facts })
-            && let Some(response) = self.preflight(ex, &found)
-        {
-            return response;
+        let asked_about = cors::preflight_method(ex).and_then(|method| {
+            let found = self.router.find(&Facts { method: &method, ..facts }).ok()?;
+            Some((self.cors_of(&found)?, found))
+        });
+        let found = self.router.find(&facts);
+        drop(authority);
+        if let Some((cors, found)) = asked_about {
+            return Ok(self.preflight(ex, cors, found));
         }
-        match self.router.find(&facts) {
-            Ok(found) => {
-                drop(authority);
-                self.run(host, ex, found).await
-            }
+        match found {
+            Ok(found) => self.run(host, ex, found).await,
             Err(Miss::NoRoute) => Err(Reject::NoRoute),
             // RFC 9110, section 9.3.7: what can be asked here is the answer to OPTIONS.
             Err(Miss::Method(methods)) if ex.method == Method::OPTIONS => Ok(options(&methods.allow())),
@@ -255,21 +255,23 @@ impl Gateway {
         Ok(response)
     }
 
-    /// The answer to a preflight, where the route has one.
-    fn preflight(&self, ex: &mut Exchange, found: &Found) -> Option<Result<Response<Body>, Reject>> {
-        let route = self.routes.get(found.route.0)?;
-        let cors = route.policies.iter().find_map(|policy| match policy {
+    fn cors_of(&self, found: &Found) -> Option<&Cors> {
+        self.routes.get(found.route.0)?.policies.iter().find_map(|policy| match policy {
             Policy::Cors(cors) => Some(cors),
             _ => None,
-        })?;
-        let pattern = Rc::clone(&found.pattern);
-        ex.matched =
-            Some(Matched { route: found.route, pattern, captured: found.captured.clone(), deadline: route.deadline });
-        Some(Ok(cors.preflight(ex).unwrap_or_else(|reject| {
+        })
+    }
+
+    /// The answer to a preflight. It comes before every other policy: a browser sends no credentials with it.
+    fn preflight(&self, ex: &mut Exchange, cors: &Cors, found: Found) -> Response<Body> {
+        let Found { route, pattern, captured } = found;
+        let deadline = self.routes.get(route.0).map_or(Duration::ZERO, |route| route.deadline);
+        ex.matched = Some(Matched { route, pattern, captured, deadline });
+        cors.preflight(ex).unwrap_or_else(|reject| {
             let mut response = self.refuse(ex, &reject);
             cors.on_preflight_refused(&mut response);
             response
-        })))
+        })
     }
 
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {

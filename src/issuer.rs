@@ -8,7 +8,7 @@ use crate::bounded::Bounded;
 use crate::identity::Identity;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::Rules;
-use crate::jose::key::KeySet;
+use crate::jose::key_set::KeySet;
 use crate::secret::SecretSlot;
 use introspection::Introspection;
 use key_source::KeySource;

@@ -6,11 +6,12 @@ pub mod story;
 
 use super::Outcome;
 use super::manifest::Choice;
+use super::secrets;
 use crate::body::Body;
 use crate::config::LogAccess;
 use crate::gateway::Gateway;
 use crate::memory::{Answer, MemoryHost, finish};
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, Response};
 use request::Asked;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -83,9 +84,7 @@ pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
     };
     // What is told of the refusal comes from the record.
     gateway.log.access = LogAccess::All;
-    for (_, prefix, value) in gateway.secrets() {
-        *value = HeaderValue::try_from(format!("{prefix}***")).ok();
-    }
+    secrets::fill(folder, &gateway);
     match tell(&gateway, &asked) {
         Some(told) => story::write(&gateway, configuration.sections(), &asked, &told),
         None => Outcome::usage("the request waits for something that is not there"),

@@ -10,7 +10,7 @@ use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{self as section, ApiKeys};
 use crate::config::read::{Read, read};
 use crate::consumers::{
-    CertificateOf, Consumers, KeyMaterial, Passwords, REMEMBERED, SignatureKey, StoredKeys,
+    CertificateOf, Consumers, KeyMaterial, Passwords, SignatureKey, StoredKeys,
 };
 use crate::http_signature::key::KeyAlgorithm;
 use crate::identity::Consumer;
@@ -219,11 +219,7 @@ impl Found {
     fn finish(self, api_key: &ApiKeys, diagnostics: &mut Diagnostics) -> Consumers {
         let keys = self.keys.into_iter().map(|(known, _)| known).collect();
         let hashes: Vec<Hash> = self.consumers.passwords.users.values().map(|(hash, _)| hash.clone()).collect();
-        let passwords = Passwords {
-            decoy: Hash::like(&hashes),
-            known: RefCell::new(Bounded::new(REMEMBERED)),
-            ..self.consumers.passwords
-        };
+        let passwords = Passwords { decoy: Hash::like(&hashes), ..self.consumers.passwords };
         let stored = api_key.store.as_deref().map(|store| StoredKeys {
             store: Rc::from(store),
             cache: api_key.cache.map_or(KEY_CACHE, |cache| cache.0),

@@ -12,7 +12,7 @@ use crate::issuer::revocations::Revocations;
 use crate::issuer::{ClaimPaths, Dpop, Issuer, Keys};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::Rules;
-use crate::jose::key::KeySet;
+use crate::jose::key_set::KeySet;
 use crate::renewed::Renewed;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -311,7 +311,7 @@ impl One<'_> {
             (true, false) => {
                 let message = "nothing says for whom this issuer's tokens are";
                 let help = "add `audience`, or `any_audience = true` where it issues tokens for nobody else";
-                diagnostics.push(Diagnostic::new(Code::MissingKey, place.clone().name(), message, "needed here").help(help));
+                diagnostics.push(Diagnostic::new(Code::MissingKey, (*place).clone().name(), message, "needed here").help(help));
             }
             (false, true) => {
                 let message = "tokens are for one of these audiences, or for any, not both";

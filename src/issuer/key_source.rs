@@ -10,7 +10,8 @@
 use crate::body::Body;
 use crate::host::{HostError, MadeOf, Outgoing, SharedHost, Timestamp};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::key::{KeySet, PublicKey};
+use crate::jose::key::PublicKey;
+use crate::jose::key_set::KeySet;
 use crate::event::{Level, Subject, event};
 use crate::renewed::{Held, Renewed};
 use bytes::Bytes;
@@ -172,7 +173,7 @@ impl KeySource {
     }
 
     fn adopt(&self, before: Option<&Held<KeySet>>, held: Held<KeySet>) -> Held<KeySet> {
-        if before.is_none_or(|before| before.value.thumbprints() != held.value.thumbprints()) {
+        if before.is_none_or(|before| !same(&before.value, &held.value)) {
             self.changes.set(self.changes.get() + 1);
         }
         held
@@ -309,6 +310,14 @@ fn ms(duration: Duration) -> f64 {
 
 fn candidates(set: &KeySet, algorithm: Algorithm, id: Option<&str>) -> Vec<Rc<PublicKey>> {
     set.candidates(algorithm, id).take(MOST_TRIED).map(|key| Rc::clone(&key.public)).collect()
+}
+
+/// Whether two sets have the same keys under the same names.
+fn same(one: &KeySet, other: &KeySet) -> bool {
+    let facts = |set: &KeySet| -> Vec<(Option<String>, String)> {
+        set.keys.iter().map(|key| (key.id.clone(), key.public.thumbprint.clone())).collect()
+    };
+    facts(one) == facts(other)
 }
 
 /// The address of the key set in a discovery document.

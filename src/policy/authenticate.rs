@@ -124,7 +124,7 @@ impl Authenticate {
     /// A nonce for the next proof, where the last one was old (RFC 9449, section 8.2).
     pub fn on_response(&self, ex: &Exchange, response: &mut Response<Body>) {
         if let Some(nonce) = &ex.notes.next_nonce {
-            response.headers_mut().insert(refusal::DPOP_NONCE, nonce.clone());
+            response.headers_mut().insert(&refusal::DPOP_NONCE, nonce.clone());
         }
     }
 

@@ -77,7 +77,7 @@ fn key_of(proof: &Token<'_>) -> Result<(Algorithm, PublicKey), &'static str> {
     if proof.header.typ.as_deref().is_none_or(|typ| !typ.eq_ignore_ascii_case("dpop+jwt")) {
         return Err("the proof's type is not `dpop+jwt`");
     }
-    let algorithm = proof.algorithm().ok().filter(|algorithm| !algorithm.is_symmetric());
+    let algorithm = proof.header.algorithm().ok().filter(|algorithm| !algorithm.is_symmetric());
     let algorithm = algorithm.ok_or("the proof's algorithm is none of public keys")?;
     let jwk = proof.header.jwk.as_ref().ok_or("the proof holds no key")?;
     let key = PublicKey::parse_embedded(jwk).map_err(|_| "the proof's key cannot be used")?;

@@ -7,7 +7,6 @@ use crate::body::Body;
 use crate::config::words::Method;
 use crate::consumers::{KeyMaterial, SignatureKey};
 use crate::exchange::Exchange;
-use crate::headers::forwarded::default_port;
 use crate::host::{Check, HostError, SharedHost};
 use crate::http_signature::candidate::{Candidate, find};
 use crate::http_signature::digest::check_digest;
@@ -121,11 +120,9 @@ impl Authenticate {
 
 /// The authority as it is signed: in lower case, without the scheme's own port (RFC 9421, section 2.2.3).
 fn authority(ex: &Exchange) -> String {
+    let port = if ex.scheme == "https" { ":443" } else { ":80" };
     let lower = ex.authority.to_ascii_lowercase();
-    match lower.strip_suffix(default_port(ex.scheme)) {
-        Some(host) => host.to_owned(),
-        None => lower,
-    }
+    lower.strip_suffix(port).map(str::to_owned).unwrap_or(lower)
 }
 
 fn identity(consumer: Rc<crate::identity::Consumer>) -> Rc<Identity> {
