@@ -1,5 +1,5 @@
 //! The native command line: `edgate check`, `bind`, `routes`, `explain` and what belongs to them. It reads and writes
-//! files and opens no socket; what it says of a configuration is what the gateway itself says.
+//! files, and asks nobody but issuers for their keys; what it says of a configuration is what the gateway itself says.
 //!
 //! Nothing here prints: a command gives back what is to be printed, with colours, and [`print()`] takes the colours
 //! away where there is no terminal to show them.
@@ -21,6 +21,7 @@ pub mod schema;
 pub mod secrets;
 pub mod step;
 pub mod stored;
+pub mod token;
 pub mod tree;
 
 use anstream::{AutoStream, ColorChoice};
@@ -72,6 +73,9 @@ enum Command {
     /// Tell what happens to a request, and why.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
+    /// Show what is in a token, and tell whether it holds.
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::Arguments),
     /// Print a document as a key-value store holds it, in JSON.
     #[command(after_help = stored::EXAMPLES)]
     Json(stored::Arguments),
@@ -185,6 +189,7 @@ impl Command {
             Command::Bind(arguments) => bind::run(folder, arguments),
             Command::Routes(arguments) => routes::run(folder, arguments),
             Command::Explain(arguments) => explain::run(folder, arguments),
+            Command::Token(arguments) => token::run(folder, arguments),
             Command::Json(arguments) => stored::run(folder, arguments),
             Command::Schema(arguments) => schema::run(arguments),
             Command::Completions { shell } => {

@@ -113,11 +113,22 @@ impl Gateway {
     /// Answers a request: whatever happens, there is an answer, and a record of it.
     pub async fn handle(&self, host: &SharedHost, incoming: Incoming) -> Response<Body> {
         let mut ex = self.open(host, incoming);
-        let mut response = match self.answer(host, &mut ex).await {
+        self.run_to_end(host, &mut ex).await
+    }
+
+    /// Answers a request, and tells what became known of it on the way.
+    pub async fn trace(&self, host: &SharedHost, incoming: Incoming) -> (Response<Body>, Exchange) {
+        let mut ex = self.open(host, incoming);
+        let response = self.run_to_end(host, &mut ex).await;
+        (response, ex)
+    }
+
+    async fn run_to_end(&self, host: &SharedHost, ex: &mut Exchange) -> Response<Body> {
+        let mut response = match self.answer(host, ex).await {
             Ok(response) => response,
-            Err(reject) => self.refuse(&mut ex, &reject),
+            Err(reject) => self.refuse(ex, &reject),
         };
-        self.finish(host, &ex, &mut response);
+        self.finish(host, ex, &mut response);
         response
     }
 

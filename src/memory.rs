@@ -68,6 +68,12 @@ impl MemoryHost {
         MemoryHost { secrets, ..self }
     }
 
+    /// The same host at another time.
+    pub fn at(self, now: Timestamp) -> MemoryHost {
+        self.now.set(now.0);
+        self
+    }
+
     /// Moves the clock.
     pub fn advance(&self, duration: Duration) {
         self.now.set(self.now.get() + duration.as_secs_f64() * 1000.0);

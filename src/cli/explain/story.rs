@@ -8,7 +8,9 @@ use crate::cli::routes::{action, columns, conditions, host, methods};
 use crate::cli::{Exit, Outcome};
 use crate::config::document::Sections;
 use crate::config::units::Duration;
-use crate::gateway::{Action, Gateway, host_of};
+use crate::exchange::{AuthNote, Exchange};
+use crate::gateway::{Action, Gateway};
+use crate::headers::forwarded::host_of;
 use crate::path::{normalize, normalize_query, unescape};
 use crate::routing::condition::Facts;
 use crate::routing::{Entry, Verdict};
@@ -20,7 +22,7 @@ const MOST_MISSES: usize = 5;
 /// A larger body is not shown.
 const MOST_BODY: usize = 2_000;
 
-type Rows = Vec<[String; 2]>;
+pub type Rows = Vec<[String; 2]>;
 
 pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told) -> Outcome {
     let request = format!("{} {}://{}{}", asked.method, asked.scheme, asked.authority, asked.target());
@@ -43,15 +45,18 @@ pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told)
     });
     let considered = facts.as_ref().map(|facts| gateway.router.consider(facts)).unwrap_or_default();
     let taken = considered.iter().find(|(_, verdict)| *verdict == Verdict::Matches).map(|(entry, _)| *entry);
-    if let (Some(entry), Some(facts)) = (taken.filter(|_| told.routed), &facts) {
+    let routed = told.ex.matched.is_some();
+    if let (Some(entry), Some(facts)) = (taken.filter(|_| routed), &facts) {
         route(gateway, sections, entry, facts, &mut rows);
     }
+    identity(&told.ex, &mut rows);
+    rows.extend(told.events.iter().map(|event| ["event".to_owned(), event.clone()]));
     // As wide as the longest name there is, so that the values stand in one place for every request.
     rows.iter_mut().for_each(|[name, _]| *name = format!("{name:11}"));
     let mut text = columns([""; 2], &rows);
     text += &outcome(told);
     text += &others(gateway, &considered, taken);
-    let exit = if told.routed && told.reject.is_none() { Exit::Fine } else { Exit::Mistakes };
+    let exit = if routed && told.ex.notes.reject.is_none() { Exit::Fine } else { Exit::Mistakes };
     Outcome { exit, out: text, err: String::new() }
 }
 
@@ -84,9 +89,36 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
     push("action", what);
 }
 
+/// Who the client is, or why it is nobody, and what is only tried.
+pub fn identity(ex: &Exchange, rows: &mut Rows) {
+    let mut push = |name: &str, value: String| rows.push([name.to_owned(), value]);
+    if let Some(identity) = &ex.identity {
+        let issuer = identity.issuer.as_ref().map(|issuer| format!(" of {issuer}")).unwrap_or_default();
+        push("identity", format!("{}{issuer}", identity.method.name()));
+        let facts = [
+            ("  subject", identity.subject.clone().unwrap_or_default()),
+            ("  consumer", identity.consumer.as_ref().map(|consumer| consumer.name.clone()).unwrap_or_default()),
+            ("  groups", identity.groups.join(", ")),
+            ("  scopes", identity.scopes.join(" ")),
+        ];
+        for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
+            push(name, value);
+        }
+    }
+    if let Some(AuthNote { reason: Some(reason), detail, method, issuer, .. }) = &ex.notes.auth {
+        let whose = [method.map(|method| method.name()), issuer.as_deref()];
+        let whose: Vec<&str> = whose.into_iter().flatten().collect();
+        let whose = if whose.is_empty() { String::new() } else { format!(" ({})", whose.join(" of ")) };
+        push("refused", format!("{reason}{whose}: {}", detail.as_deref().unwrap_or_default()));
+    }
+    for (policy, code) in &ex.notes.would_refuse {
+        push("dry run", format!("{policy} would refuse it: {code}"));
+    }
+}
+
 /// What was sent, or what is answered.
 fn outcome(told: &Told) -> String {
-    match (&told.sent, &told.reject) {
+    match (&told.sent, told.ex.notes.reject) {
         (Some(sent), None) => sent_request(sent),
         (_, reject) => {
             let status = told.response.status();
