@@ -6,6 +6,7 @@
 
 pub mod token;
 
+pub mod claims;
 pub mod flaw;
 
 pub mod algorithm;
