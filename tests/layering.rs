@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
 const LAYERS: [&[&str]; 13] = [
-    &["body", "config"],
-    &["headers", "host", "path"],
-    &["routing"],
+    &["body", "config", "jose"],
+    &["headers", "host", "identity", "path"],
+    &["http_signature", "routing"],
     &["exchange"],
     &["reject", "template"],
     &["interest"],
