@@ -34,6 +34,7 @@ pub mod reject;
 pub mod body;
 pub mod headers;
 pub mod host;
+pub mod http_signature;
 pub mod interest;
 pub mod jose;
 pub mod path;

@@ -16,7 +16,7 @@ use crate::issuer::Issuer;
 use crate::jose::algorithm::Algorithm;
 use crate::policy::authenticate::Authenticate;
 use crate::policy::authenticate::places::{Places, SignaturePlaces};
-use crate::policy::authenticate::refusal::{Challenges, Scheme};
+use crate::refusal::{Challenges, Scheme};
 use crate::policy::authorize::Authorize;
 use crate::rule::{self, Rule};
 use http::HeaderName;

@@ -9,7 +9,6 @@ pub mod basic;
 pub mod certificate;
 pub mod dpop;
 pub mod places;
-pub mod refusal;
 pub mod signature;
 pub mod token;
 
@@ -25,7 +24,7 @@ use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use http::Response;
 use places::Places;
-use refusal::{Challenges, Refusal};
+use crate::refusal::{self, Challenges, Refusal};
 use std::rc::Rc;
 
 /// The ways in to a route.

@@ -4,7 +4,7 @@
 use crate::exchange::Exchange;
 use crate::identity::Identity;
 use crate::interest::Interest;
-use crate::policy::authenticate::refusal::Challenges;
+use crate::refusal::Challenges;
 use crate::reject::{Challenge, Reject};
 use crate::rule::Rule;
 

@@ -1,7 +1,7 @@
 //! User and password (HTTP Basic, RFC 7617). Hashes are slow by intention, so what was found out about a pair is
 //! remembered for a while; a user who does not exist costs what one who does.
 
-use super::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome};
 use crate::config::words::Method;
 use crate::consumers::Passwords;

@@ -1,7 +1,7 @@
 //! Client certificates, as the platform has checked them. Workers alone knows them, so a configuration for Spin that asks
 //! for one is refused when it is checked.
 
-use super::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome};
 use crate::config::words::Method;
 use crate::exchange::Exchange;

@@ -2,7 +2,7 @@
 //! this request, now, and once (RFC 9449, section 4.3).
 
 use super::places::DPOP;
-use super::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal};
 use crate::config::words::Method;
 use crate::exchange::Exchange;
 use crate::host::{Check, SharedHost};

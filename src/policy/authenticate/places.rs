@@ -4,7 +4,7 @@ use crate::config::words::Method;
 use crate::exchange::Exchange;
 use crate::headers;
 use crate::http_signature::rules::Rules;
-use crate::policy::authenticate::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal};
 use http::header::{self, HeaderName};
 use std::borrow::Cow;
 use std::rc::Rc;

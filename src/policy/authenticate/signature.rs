@@ -1,7 +1,7 @@
 //! Signed requests (HTTP Message Signatures, RFC 9421) with a digest of the content (RFC 9530). The key is chosen by
 //! `keyid`, the algorithm is the key's. Where the content is signed, it is read before it is passed on.
 
-use super::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome};
 use crate::body::Body;
 use crate::config::words::Method;

@@ -6,7 +6,7 @@
 //! revocation and its proof, is checked every time.
 
 use super::places::Shown;
-use super::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome, dpop};
 use crate::config::words::Method;
 use crate::exchange::Exchange;
