@@ -37,6 +37,7 @@ pub mod host;
 pub mod interest;
 pub mod jose;
 pub mod path;
+pub mod rule;
 pub mod template;
 
 // Configuration.
