@@ -1,6 +1,7 @@
 //! What stands between the client and the action: a closed list, in the order in which it is run. No configuration
 //! can write a wrong order.
 
+pub mod access;
 pub mod limit_body;
 pub mod transform;
 

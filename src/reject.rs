@@ -28,6 +28,8 @@ pub enum Reject {
     BodyTooLarge,
     /// The request has been here before.
     Loop,
+    /// The client may not call at all.
+    AccessDenied,
     /// No route takes the request.
     NoRoute,
     /// Routes take this path, but not with this method. The value is `Allow`'s.
@@ -74,6 +76,7 @@ impl Reject {
             Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
             Reject::BadLength,
             Reject::BadParameter,
+            Reject::AccessDenied,
             Reject::NoRoute,
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
@@ -126,6 +129,9 @@ impl Reject {
                 Some("proxy_loop_detected"),
                 "The request has passed through this gateway before.",
             ),
+            Reject::AccessDenied => {
+                entry("access-denied", StatusCode::FORBIDDEN, None, "The client may not use this address.")
+            }
             Reject::NoRoute => entry("no-route", StatusCode::NOT_FOUND, None, "Nothing is served at this address."),
             Reject::MethodNotAllowed(_) => entry(
                 "method-not-allowed",
