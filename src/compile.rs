@@ -3,6 +3,7 @@
 
 pub mod access;
 mod address;
+pub mod cors;
 mod edits;
 mod overlap;
 mod route;

@@ -2,6 +2,7 @@
 //! can write a wrong order.
 
 pub mod access;
+pub mod cors;
 pub mod limit_body;
 pub mod transform;
 

@@ -30,6 +30,8 @@ pub enum Reject {
     Loop,
     /// The client may not call at all.
     AccessDenied,
+    /// A page of another origin may not send what its browser asks for.
+    CorsRefused,
     /// No route takes the request.
     NoRoute,
     /// Routes take this path, but not with this method. The value is `Allow`'s.
@@ -77,6 +79,7 @@ impl Reject {
             Reject::BadLength,
             Reject::BadParameter,
             Reject::AccessDenied,
+            Reject::CorsRefused,
             Reject::NoRoute,
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
@@ -93,74 +96,72 @@ impl Reject {
 
     /// What the catalogue says of it.
     pub fn entry(&self) -> Entry {
-        let entry = |code, status: StatusCode, proxy_error, detail| Entry { code, status, detail, proxy_error };
+        let client = |code, status, detail| Entry { code, status, detail, proxy_error: None };
+        let fault = |code, status, error, detail| Entry { code, status, detail, proxy_error: Some(error) };
         match self {
-            Reject::NotConfigured => entry(
+            Reject::NotConfigured => fault(
                 "not-configured",
                 StatusCode::SERVICE_UNAVAILABLE,
-                Some("proxy_configuration_error"),
+                "proxy_configuration_error",
                 "The gateway cannot serve at the moment.",
             ),
-            Reject::BadPath(detail) => entry("bad-path", StatusCode::BAD_REQUEST, None, detail),
+            Reject::BadPath(detail) => client("bad-path", StatusCode::BAD_REQUEST, detail),
             Reject::BadLength => {
-                entry("bad-length", StatusCode::BAD_REQUEST, None, "The Content-Length field says nothing definite.")
+                client("bad-length", StatusCode::BAD_REQUEST, "The Content-Length field says nothing definite.")
             }
-            Reject::BadParameter => entry(
+            Reject::BadParameter => client(
                 "bad-parameter",
                 StatusCode::BAD_REQUEST,
-                None,
                 "A part of the request that the route needs is missing, or has characters it cannot have.",
             ),
-            Reject::UrlTooLong => {
-                entry("url-too-long", StatusCode::URI_TOO_LONG, None, "The path and query are too long.")
-            }
-            Reject::HeadersTooLarge => entry(
+            Reject::UrlTooLong => client("url-too-long", StatusCode::URI_TOO_LONG, "The path and query are too long."),
+            Reject::HeadersTooLarge => client(
                 "headers-too-large",
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                None,
                 "The header section is too large.",
             ),
             Reject::BodyTooLarge => {
-                entry("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, None, "The request body is too large.")
+                client("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large.")
             }
-            Reject::Loop => entry(
+            Reject::Loop => fault(
                 "loop-detected",
                 StatusCode::LOOP_DETECTED,
-                Some("proxy_loop_detected"),
+                "proxy_loop_detected",
                 "The request has passed through this gateway before.",
             ),
             Reject::AccessDenied => {
-                entry("access-denied", StatusCode::FORBIDDEN, None, "The client may not use this address.")
+                client("access-denied", StatusCode::FORBIDDEN, "The client may not use this address.")
             }
-            Reject::NoRoute => entry("no-route", StatusCode::NOT_FOUND, None, "Nothing is served at this address."),
-            Reject::MethodNotAllowed(_) => entry(
+            Reject::CorsRefused => {
+                client("cors-refused", StatusCode::FORBIDDEN, "Pages of this origin may not send such a request.")
+            }
+            Reject::NoRoute => client("no-route", StatusCode::NOT_FOUND, "Nothing is served at this address."),
+            Reject::MethodNotAllowed(_) => client(
                 "method-not-allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
-                None,
                 "This address does not take the request's method.",
             ),
-            Reject::MethodNotSupported => entry(
+            Reject::MethodNotSupported => client(
                 "method-not-supported",
                 StatusCode::NOT_IMPLEMENTED,
-                None,
                 "The gateway does not pass on requests with this method.",
             ),
-            Reject::DeadlineExceeded => entry(
+            Reject::DeadlineExceeded => fault(
                 "deadline-exceeded",
                 StatusCode::GATEWAY_TIMEOUT,
-                Some("http_response_timeout"),
+                "http_response_timeout",
                 "The request took longer than it may take.",
             ),
-            Reject::UpstreamTimeout => entry(
+            Reject::UpstreamTimeout => fault(
                 "upstream-timeout",
                 StatusCode::GATEWAY_TIMEOUT,
-                Some("http_response_timeout"),
+                "http_response_timeout",
                 "The service behind the gateway did not answer in time.",
             ),
-            Reject::UpstreamFailed => entry(
+            Reject::UpstreamFailed => fault(
                 "upstream-failed",
                 StatusCode::BAD_GATEWAY,
-                Some("connection_terminated"),
+                "connection_terminated",
                 "The service behind the gateway gave no answer.",
             ),
         }

@@ -97,6 +97,7 @@ codes! {
     BadUrl "bad-url" Error "An upstream's address is not an absolute http or https URL without query and fragment.",
     BadNetwork "bad-network" Error "An address to trust, allow or deny is neither an IP address nor a network in CIDR form.",
     BadHost "bad-host" Error "A host to match is not a host name, nor one with a leading `*.`.",
+    BadOrigin "bad-origin" Error "An origin is not written as browsers write it, or may not have credentials.",
     BadPattern "bad-pattern" Error "A path pattern cannot be parsed.",
     BadMethod "bad-method" Error "A method is none that edgate routes.",
     BadHeader "bad-header" Error "A header's name or value has characters that HTTP does not allow.",
