@@ -205,7 +205,7 @@ fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagn
         router: Router::default(),
         routes: Vec::new(),
         upstreams: Vec::new(),
-        trusted_proxies: trusted_proxies(section, place, diagnostics),
+        trusted_proxies: networks(&section.trusted_proxies, &place.key("trusted_proxies"), diagnostics),
         forward: section.forward.unwrap_or(Forward::Both),
         keep_request_id: section.request_id.unwrap_or(KeepRequestId::Trusted),
         encoded_slashes: section.encoded_slashes.unwrap_or(EncodedSlashes::Refuse),
@@ -216,13 +216,14 @@ fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagn
     }
 }
 
-fn trusted_proxies(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Vec<IpNet> {
+/// Addresses and networks in a list.
+fn networks(items: &[String], place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Vec<IpNet> {
     let mut networks = Vec::new();
-    for (index, text) in section.trusted_proxies.iter().enumerate() {
+    for (index, text) in items.iter().enumerate() {
         match text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
             Some(network) => networks.push(network),
             None => {
-                let place = place.key("trusted_proxies").index(index);
+                let place = place.index(index);
                 let message = format!("`{text}` is neither an address nor a network");
                 let help = "write \"192.0.2.1\", \"10.0.0.0/8\" or \"2001:db8::/32\"";
                 diagnostics.push(Diagnostic::new(Code::BadNetwork, place, message, "not a network").help(help));

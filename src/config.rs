@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod identity;
 pub mod json;
+pub mod names;
 pub mod read;
 pub mod template;
 pub mod units;

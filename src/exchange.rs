@@ -153,3 +153,43 @@ impl Exchange {
         deadline.checked_sub(spent).filter(|left| !left.is_zero())
     }
 }
+
+/// Requests for the tests of what looks at them.
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    /// A request of 192.0.2.1 for `https://gate.test`, with a route whose pattern is `pattern`.
+    pub fn request(method: Method, target: &str, pattern: &str, fields: &[(&str, &str)]) -> Exchange {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let name = name.parse::<HeaderName>().expect("it is a name");
+            headers.append(name, HeaderValue::try_from(*value).expect("it is a value"));
+        }
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let pattern = Rc::new(Pattern::parse(pattern).expect("it is a pattern"));
+        let captured = pattern.capture(path).expect("the pattern matches");
+        let address = "192.0.2.1".parse().ok();
+        Exchange {
+            id: "1".to_owned(),
+            started: Timestamp(0.0),
+            method,
+            scheme: "https",
+            authority: "gate.test".to_owned(),
+            version: "1.1",
+            path: path.to_owned(),
+            query: query.map(str::to_owned),
+            headers,
+            headers_size: 0,
+            body: Body::Empty,
+            peer: address,
+            client: Client { address, scheme: "https", host: "gate.test".to_owned(), trusted: false },
+            facts: ClientFacts::default(),
+            identity: None,
+            hop: Hop { json: true, ..Hop::default() },
+            matched: Some(Matched { route: RouteId(0), pattern, captured, deadline: Duration::from_secs(1) }),
+            notes: Notes::default(),
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use crate::body::Body;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
 use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
-use crate::headers::forwarded::{self, forward};
+use crate::headers::forwarded::{self, forward, host_of};
 use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
@@ -401,15 +401,6 @@ fn max_forwards(ex: &Exchange) -> Option<u32> {
     }
     let value = ex.headers.get(header::MAX_FORWARDS)?;
     value.to_str().ok()?.parse().ok()
-}
-
-/// The host of an authority, without its port and without a dot at its end.
-pub fn host_of(authority: &str) -> &str {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// A client's own identifier, if it is one: 1 to 128 visible characters that mean nothing anywhere.

@@ -38,6 +38,7 @@ pub mod http_signature;
 pub mod interest;
 pub mod jose;
 pub mod path;
+pub mod rule;
 pub mod template;
 
 // Configuration.

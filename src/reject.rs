@@ -49,6 +49,10 @@ pub enum Reject {
     BodyTooLarge,
     /// The request has been here before.
     Loop,
+    /// The client may not call at all.
+    AccessDenied,
+    /// A page of another origin may not send what its browser asks for.
+    CorsRefused,
     /// No route takes the request.
     NoRoute,
     /// Routes take this path, but not with this method. The value is `Allow`'s.
@@ -110,7 +114,9 @@ impl Reject {
             Reject::ProofInvalid(Challenge::default()),
             Reject::NonceNeeded(Challenge::default()),
             Reject::InsufficientScope(Challenge::default()),
+            Reject::AccessDenied,
             Reject::Forbidden,
+            Reject::CorsRefused,
             Reject::NoRoute,
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
@@ -128,114 +134,109 @@ impl Reject {
 
     /// What the catalogue says of it.
     pub fn entry(&self) -> Entry {
-        let entry = |code, status: StatusCode, proxy_error, detail| Entry { code, status, detail, proxy_error };
+        let client = |code, status, detail| Entry { code, status, detail, proxy_error: None };
+        let fault = |code, status, error, detail| Entry { code, status, detail, proxy_error: Some(error) };
         match self {
-            Reject::NotConfigured => entry(
+            Reject::NotConfigured => fault(
                 "not-configured",
                 StatusCode::SERVICE_UNAVAILABLE,
-                Some("proxy_configuration_error"),
+                "proxy_configuration_error",
                 "The gateway cannot serve at the moment.",
             ),
-            Reject::BadPath(detail) => entry("bad-path", StatusCode::BAD_REQUEST, None, detail),
+            Reject::BadPath(detail) => client("bad-path", StatusCode::BAD_REQUEST, detail),
             Reject::BadLength => {
-                entry("bad-length", StatusCode::BAD_REQUEST, None, "The Content-Length field says nothing definite.")
+                client("bad-length", StatusCode::BAD_REQUEST, "The Content-Length field says nothing definite.")
             }
-            Reject::CredentialsMalformed(_) => entry(
+            Reject::CredentialsMalformed(_) => client(
                 "credentials-malformed",
                 StatusCode::BAD_REQUEST,
-                None,
                 "The request's credentials cannot be read, or it has more than one of a kind.",
             ),
-            Reject::CredentialsMissing(_) => entry(
+            Reject::CredentialsMissing(_) => client(
                 "credentials-missing",
                 StatusCode::UNAUTHORIZED,
-                None,
                 "This address needs credentials, and the request has none that it takes.",
             ),
-            Reject::CredentialsInvalid(_) => entry(
+            Reject::CredentialsInvalid(_) => client(
                 "credentials-invalid",
                 StatusCode::UNAUTHORIZED,
-                None,
                 "The request's credentials do not hold.",
             ),
-            Reject::ProofInvalid(_) => entry(
+            Reject::ProofInvalid(_) => client(
                 "proof-invalid",
                 StatusCode::UNAUTHORIZED,
-                None,
                 "The DPoP proof does not hold for this request and this token.",
             ),
-            Reject::NonceNeeded(_) => entry(
+            Reject::NonceNeeded(_) => client(
                 "nonce-needed",
                 StatusCode::UNAUTHORIZED,
-                None,
                 "The DPoP proof needs the nonce that this answer gives.",
             ),
-            Reject::InsufficientScope(_) => entry(
+            Reject::InsufficientScope(_) => client(
                 "insufficient-scope",
                 StatusCode::FORBIDDEN,
-                None,
                 "The token does not have the scopes that this needs.",
             ),
-            Reject::Forbidden => entry("forbidden", StatusCode::FORBIDDEN, None, "This client may not do this."),
-            Reject::IdentityUnavailable => entry(
+            Reject::Forbidden => client("forbidden", StatusCode::FORBIDDEN, "This client may not do this."),
+            Reject::IdentityUnavailable => fault(
                 "identity-unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
-                Some("destination_unavailable"),
+                "destination_unavailable",
                 "The gateway cannot find out at the moment who the client is.",
             ),
-            Reject::BadParameter => entry(
+            Reject::BadParameter => client(
                 "bad-parameter",
                 StatusCode::BAD_REQUEST,
-                None,
                 "A part of the request that the route needs is missing, or has characters it cannot have.",
             ),
-            Reject::UrlTooLong => {
-                entry("url-too-long", StatusCode::URI_TOO_LONG, None, "The path and query are too long.")
-            }
-            Reject::HeadersTooLarge => entry(
+            Reject::UrlTooLong => client("url-too-long", StatusCode::URI_TOO_LONG, "The path and query are too long."),
+            Reject::HeadersTooLarge => client(
                 "headers-too-large",
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                None,
                 "The header section is too large.",
             ),
             Reject::BodyTooLarge => {
-                entry("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, None, "The request body is too large.")
+                client("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large.")
             }
-            Reject::Loop => entry(
+            Reject::Loop => fault(
                 "loop-detected",
                 StatusCode::LOOP_DETECTED,
-                Some("proxy_loop_detected"),
+                "proxy_loop_detected",
                 "The request has passed through this gateway before.",
             ),
-            Reject::NoRoute => entry("no-route", StatusCode::NOT_FOUND, None, "Nothing is served at this address."),
-            Reject::MethodNotAllowed(_) => entry(
+            Reject::AccessDenied => {
+                client("access-denied", StatusCode::FORBIDDEN, "The client may not use this address.")
+            }
+            Reject::CorsRefused => {
+                client("cors-refused", StatusCode::FORBIDDEN, "Pages of this origin may not send such a request.")
+            }
+            Reject::NoRoute => client("no-route", StatusCode::NOT_FOUND, "Nothing is served at this address."),
+            Reject::MethodNotAllowed(_) => client(
                 "method-not-allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
-                None,
                 "This address does not take the request's method.",
             ),
-            Reject::MethodNotSupported => entry(
+            Reject::MethodNotSupported => client(
                 "method-not-supported",
                 StatusCode::NOT_IMPLEMENTED,
-                None,
                 "The gateway does not pass on requests with this method.",
             ),
-            Reject::DeadlineExceeded => entry(
+            Reject::DeadlineExceeded => fault(
                 "deadline-exceeded",
                 StatusCode::GATEWAY_TIMEOUT,
-                Some("http_response_timeout"),
+                "http_response_timeout",
                 "The request took longer than it may take.",
             ),
-            Reject::UpstreamTimeout => entry(
+            Reject::UpstreamTimeout => fault(
                 "upstream-timeout",
                 StatusCode::GATEWAY_TIMEOUT,
-                Some("http_response_timeout"),
+                "http_response_timeout",
                 "The service behind the gateway did not answer in time.",
             ),
-            Reject::UpstreamFailed => entry(
+            Reject::UpstreamFailed => fault(
                 "upstream-failed",
                 StatusCode::BAD_GATEWAY,
-                Some("connection_terminated"),
+                "connection_terminated",
                 "The service behind the gateway gave no answer.",
             ),
         }

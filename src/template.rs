@@ -181,7 +181,8 @@ pub struct Parameters<'a> {
     pub identity: bool,
 }
 
-type Unknown = (Code, String, String);
+/// A name that cannot be used: the code, what is wrong with it, and a way out.
+pub type Unknown = (Code, String, String);
 
 fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
     if let Some((_, source)) = FIXED.iter().find(|(known, _)| *known == name) {
@@ -212,7 +213,8 @@ fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
     }
 }
 
-fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
+/// What to say of a path parameter that not every pattern of the route has.
+pub fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
     if parameters.some.contains(&parameter) {
         let message = format!("not every pattern of this route has a parameter `{parameter}`");
         return (Code::UnboundPlaceholder, message, "give each pattern the parameter, or make two routes".to_owned());

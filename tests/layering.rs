@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
-const LAYERS: [&[&str]; 18] = [
+const LAYERS: [&[&str]; 16] = [
     &["body", "config"],
     &["bounded", "identity", "jose"],
     &["headers", "host", "path", "secret"],
@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 18] = [
 ];
 
 /// The layer of the hosts.
-const HOSTS: usize = 16;
+const HOSTS: usize = 14;
 
 /// What belongs to a platform.
 const PLATFORMS: [&str; 8] = ["js_sys", "spin_sdk", "tokio", "wasip2", "wasip3", "wasm_bindgen", "web_sys", "worker"];

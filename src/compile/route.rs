@@ -430,7 +430,7 @@ impl One<'_> {
 }
 
 /// The items of a key that takes one or many, each with its place.
-fn placed<'a>(items: &'a OneOrMany, place: &Place) -> Vec<(Place, &'a str)> {
+pub fn placed<'a>(items: &'a OneOrMany, place: &Place) -> Vec<(Place, &'a str)> {
     let place_of = |index| if items.list { place.index(index) } else { place.clone() };
     items.items.iter().enumerate().map(|(index, item)| (place_of(index), item.as_str())).collect()
 }
