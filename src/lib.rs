@@ -32,12 +32,15 @@ pub mod identity;
 pub mod reject;
 
 pub mod body;
+pub mod bounded;
 pub mod headers;
 pub mod host;
 pub mod interest;
-pub mod jose;
 pub mod path;
 pub mod template;
+
+// Credentials.
+pub mod jose;
 
 // Configuration.
 pub mod compile;
