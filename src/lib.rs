@@ -40,6 +40,7 @@ pub mod path;
 pub mod template;
 
 // Credentials.
+pub mod api_key;
 pub mod jose;
 
 // Configuration.
