@@ -42,6 +42,7 @@ pub mod template;
 // Credentials.
 pub mod api_key;
 pub mod jose;
+pub mod password;
 
 // Configuration.
 pub mod compile;
