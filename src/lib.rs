@@ -43,6 +43,7 @@ pub mod template;
 pub mod api_key;
 pub mod jose;
 pub mod password;
+pub mod revocation;
 
 // Configuration.
 pub mod compile;

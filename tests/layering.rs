@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
 const LAYERS: [&[&str]; 13] = [
     &["body", "bounded", "config", "jose", "password"],
-    &["api_key", "headers", "host", "identity", "path"],
+    &["api_key", "headers", "host", "identity", "path", "revocation"],
     &["routing"],
     &["exchange"],
     &["reject", "template"],
