@@ -32,14 +32,20 @@ pub mod identity;
 pub mod reject;
 
 pub mod body;
+pub mod bounded;
 pub mod headers;
 pub mod host;
 pub mod http_signature;
 pub mod interest;
-pub mod jose;
 pub mod path;
 pub mod rule;
 pub mod template;
+
+// Credentials.
+pub mod api_key;
+pub mod jose;
+pub mod password;
+pub mod revocation;
 
 // Configuration.
 pub mod compile;

@@ -6,6 +6,10 @@ mod bind;
 mod explain;
 #[path = "cli/folder.rs"]
 mod folder;
+#[path = "cli/key.rs"]
+mod key;
+#[path = "cli/revoke.rs"]
+mod revoke;
 
 use edgate::cli::Exit;
 use folder::Folder;
@@ -142,8 +146,11 @@ fn shells_get_completions() {
 #[test]
 fn every_command_shows_examples() {
     let folder = Folder::new("help");
-    for command in ["check", "bind", "routes", "explain", "json", "schema", "completions"] {
-        let outcome = folder.run(&[command, "--help"]);
+    let nested = ["key new", "key check", "key hash-password"];
+    let commands = ["check", "bind", "routes", "explain", "json", "schema", "key", "revoke", "completions"];
+    for command in commands.into_iter().chain(nested) {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let outcome = folder.run(&words);
         assert_eq!(outcome.exit, Exit::Fine);
         assert!(outcome.out.contains("Examples:\n  edgate "), "{command}");
         assert!(outcome.out.lines().all(|line| line.chars().count() <= 100), "{command}");
