@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["body", "config"],
+    &["identity", "jose"],
     &["headers", "host", "path"],
     &["routing"],
     &["exchange"],
@@ -25,7 +26,7 @@ const LAYERS: [&[&str]; 13] = [
 ];
 
 /// The layer of the hosts.
-const HOSTS: usize = 11;
+const HOSTS: usize = 12;
 
 /// What belongs to a platform.
 const PLATFORMS: [&str; 8] = ["js_sys", "spin_sdk", "tokio", "wasip2", "wasip3", "wasm_bindgen", "web_sys", "worker"];
