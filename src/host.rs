@@ -49,8 +49,9 @@ pub trait Host {
     fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>>;
 
     /// Claims a key for `ttl`, at a place that all instances share and that decides one claim after the other: `true`
-    /// for whoever comes first, `false` for everybody else until the claim has run out.
-    fn claim<'a>(&'a self, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
+    /// for whoever comes first, `false` for everybody else until the claim has run out. `redis` is the address of that
+    /// place where the platform has none of its own (Spin).
+    fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
 
     /// Whether a signature of a public key over a message holds. A signature that cannot be one (its length, its
     /// numbers) does not hold; `Err` means that the platform could not say.

@@ -193,8 +193,7 @@ impl Instance {
     fn serve(&self, gateway: Gateway) -> Rc<Gateway> {
         let mut interest = gateway.interest();
         if let Some(known) = &*self.interest.borrow() {
-            interest.request.extend(known.request.iter().cloned());
-            interest.response.extend(known.response.iter().cloned());
+            interest.add(known);
         }
         *self.interest.borrow_mut() = Some(Rc::new(interest));
         let gateway = Rc::new(gateway);

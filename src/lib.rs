@@ -67,6 +67,7 @@ pub mod observe;
 // Where it runs.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub mod cloudflare;
+#[cfg(not(target_family = "wasm"))]
 pub mod memory;
 #[cfg(target_os = "wasi")]
 pub mod spin;

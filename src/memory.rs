@@ -205,7 +205,7 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn claim<'a>(&'a self, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
+    fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         let now = self.now.get();
         let mut claims = self.claims.borrow_mut();
         claims.retain(|_, until| *until > now);

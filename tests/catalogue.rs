@@ -8,7 +8,7 @@ use edgate::body::Body;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
 use edgate::headers::section_size;
-use edgate::host::{Capabilities, Host, HostError, Incoming};
+use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
 use edgate::memory::{Answer, MemoryHost, collect, finish};
 use edgate::reject::Reject;
@@ -154,6 +154,7 @@ fn incoming(case: &Case, accept: &'static str) -> Incoming {
         headers,
         body: Body::Empty,
         peer: "192.0.2.1".parse().ok(),
+        facts: ClientFacts::default(),
         version: "2",
     }
 }

@@ -2,7 +2,8 @@
 // platform's own objects. It decides nothing. src/cloudflare/wire.rs says what the strings are.
 
 import wasm from "./edgate_bg.wasm";
-import { begin, body, initSync, load, resume } from "./edgate.js";
+import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
+import { DurableObject } from "cloudflare:workers";
 
 initSync({ module: wasm });
 
@@ -11,14 +12,15 @@ let loaded = false;
 // The binding layer counts instances of the wasm here: it makes a new one after one has ended.
 const worker = globalThis.__worker_init_state;
 
-// The header fields that the gateway has to see, by direction; null for all of them.
-let wanted = { request: null, response: null };
+// The header fields that the gateway has to see, by direction, null for all of them; and what it asks of clients.
+const EVERYTHING = { request: null, response: null, country: true, certificate: true };
+let wanted = EVERYTHING;
 
 export default {
   fetch(request, env, ctx) {
     try {
       const step = first(request, env);
-      return drive(step, { request, env, ctx, response: null, instance: worker.instanceId });
+      return drive(step, { request, env, ctx, response: null, own: null, instance: worker.instanceId });
     } catch (error) {
       return lost(error);
     }
@@ -31,8 +33,9 @@ function first(request, env) {
     load(env);
     loaded = true;
   }
+  const cf = request.cf;
   // An array that is joined once: a string that grows is flattened again and again.
-  const lines = [request.method, request.url, request.cf?.httpProtocol ?? ""];
+  const lines = [request.method, request.url, cf?.httpProtocol ?? "", wanted.country || wanted.certificate ? client(cf) : ""];
   const wants = namesOthers(request.headers) ? null : wanted.request;
   let size = 0;
   for (const [name, value] of request.headers) {
@@ -42,6 +45,17 @@ function first(request, env) {
   return begin(Date.now(), request.body !== null, size, lines.join("\n"));
 }
 
+// What is known of the client.
+function client(cf) {
+  const facts = [cf?.country ?? null];
+  const tls = wanted.certificate && cf?.tlsClientAuth;
+  if (tls) {
+    facts.push(tls.certPresented, tls.certVerified, tls.certRevoked, tls.certFingerprintSHA256);
+    facts.push(tls.certSubjectDNRFC2253, tls.certIssuerDNRFC2253, tls.certSerial, tls.certNotAfter);
+  }
+  return JSON.stringify(facts);
+}
+
 // The wasm ended, which nothing should make it do. This request is lost; the next one begins with a fresh instance
 // (the binding layer makes one), which has to be told everything again.
 function lost(error, cx) {
@@ -49,7 +63,7 @@ function lost(error, cx) {
   // A request of an instance that ended before says nothing about this one.
   if (cx === undefined || cx.instance === worker.instanceId) {
     loaded = false;
-    wanted = { request: null, response: null };
+    wanted = EVERYTHING;
   }
   return new Response("500 Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
@@ -68,12 +82,12 @@ async function drive(step, cx) {
       while (lines[0] === "W" || lines[0] === "I") {
         const end = 2 + Number(lines[1]);
         if (lines[0] === "W") {
-          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null }));
+          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null, own: null }));
           lines = lines.slice(end);
         } else {
           const next = end + 1 + Number(lines[end]);
-          wanted = { request: new Set(["cf-connecting-ip", ...lines.slice(2, end)]), response: new Set(lines.slice(end + 1, next)) };
-          lines = lines.slice(next);
+          wanted = wishes(lines.slice(2, end), lines.slice(end + 1, next), lines[next].split(" "));
+          lines = lines.slice(next + 1);
         }
       }
       switch (lines[0]) {
@@ -81,6 +95,26 @@ async function drive(step, cx) {
           return answer(lines, cx);
         case "F":
           step = go(cx, lines, await call(lines, cx));
+          break;
+        case "B":
+          step = go(cx, lines, await collect(lines, cx));
+          break;
+        case "C": {
+          // One promise where the key is known: this is done for every token that was not seen before.
+          let holds;
+          try {
+            holds = await verify(lines);
+          } catch (error) {
+            holds = unusable(error);
+          }
+          step = go(cx, lines, typeof holds === "string" ? holds : `V\n1\n${holds ? 1 : 0}`);
+          break;
+        }
+        case "K":
+          step = go(cx, lines, await sign(lines));
+          break;
+        case "L":
+          step = go(cx, lines, await claim(cx.env, lines));
           break;
         case "G":
           step = go(cx, lines, await read(cx.env, lines[2], lines[3]));
@@ -93,6 +127,7 @@ async function drive(step, cx) {
           step = go(cx, lines, "V\n0");
           break;
         default:
+          letGo(cx.own);
           return null;
       }
     }
@@ -104,19 +139,34 @@ async function drive(step, cx) {
 // Goes on in the instance where the task began. In another one, the task of that number is somebody else's.
 function go(cx, lines, reply) {
   if (cx.instance !== worker.instanceId) throw new Error("the instance of this request has ended");
+  if (typeof reply !== "string") {
+    reply.forEach((piece) => deliver(piece));
+    reply = "B";
+  }
   return resume(Number(lines[1]), Date.now(), reply);
+}
+
+function wishes(request, response, others) {
+  return {
+    request: others.includes("fields") ? null : new Set(["cf-connecting-ip", ...request]),
+    response: new Set(response),
+    country: others.includes("country"),
+    certificate: others.includes("certificate"),
+  };
 }
 
 // F, id, method, URL, body, limit, time-out, upgrade, changes. Gives a promise of the reply, which fails for nothing: it
 // is one promise, and no function waits, since each costs as much as a header section.
 function call(lines, cx) {
-  const [, , method, url, kind, limit, timeout, upgrade] = lines;
+  const [, id, method, url, kind, limit, timeout, upgrade] = lines;
   const headers = change(lines, 8, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream.
   const counted = limit ? { most: Number(limit), over: false, abort: new AbortController() } : null;
-  const body = kind === "client" ? (counted ? count(cx.request.body, counted) : cx.request.body) : undefined;
-  const fetched = fetch(url, { method, headers, body, redirect: "manual", signal: counted?.abort.signal });
+  let content = undefined;
+  if (kind === "client") content = counted ? count(cx.request.body, counted) : cx.request.body;
+  else if (kind === "bytes") content = body(Number(id));
+  const fetched = fetch(url, { method, headers, body: content, redirect: "manual", signal: counted?.abort.signal });
   return new Promise((reply) => {
     let late = false;
     const timer = setTimeout(() => {
@@ -129,7 +179,7 @@ function call(lines, cx) {
         // A response that comes too late is let go. An upstream may answer a request whose body it did not get all of.
         if (late) return response.body?.cancel();
         try {
-          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx));
+          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx, lines[8] === "0"));
         } catch (error) {
           reply(`E\nother\n${error}`);
         }
@@ -143,15 +193,62 @@ function call(lines, cx) {
   });
 }
 
-// R, status, body, fields.
-function received(response, cx) {
-  cx.response = response;
+// R, status, body, fields. A response to the gateway's own request is seen whole, and takes nobody's place.
+function received(response, cx, own) {
+  const place = own ? "own" : "response";
+  letGo(cx[place]);
+  cx[place] = response;
   const reply = ["R", response.status, response.body ? 1 : 0];
-  const wants = namesOthers(response.headers) ? null : wanted.response;
+  const wants = own || namesOthers(response.headers) ? null : wanted.response;
   for (const [name, value] of response.headers) {
     if (wants === null || wants.has(name)) reply.push(name, value);
   }
   return reply.join("\n");
+}
+
+// A body that nobody reads holds one of the six connections that a request may have.
+function letGo(response) {
+  if (response !== null && response.body !== null && !response.bodyUsed) response.body.cancel().catch(() => {});
+}
+
+// B, id, whose, most, time-out. Gives a promise of the pieces, or of the failure.
+function collect(lines, cx) {
+  const [, , whose, most, timeout] = lines;
+  let reader;
+  try {
+    reader = cx[whose].body.getReader();
+  } catch (error) {
+    // It was read already, or is gone.
+    return `E\nother\n${error}`;
+  }
+  return new Promise((reply) => {
+    const stop = (failure) => {
+      clearTimeout(timer);
+      reply(failure);
+      reader.cancel().catch(() => {});
+    };
+    const timer = setTimeout(stop, Number(timeout), "E\ntimeout\n");
+    gather(reader, Number(most)).then(
+      (pieces) => {
+        if (pieces === null) return stop("E\nbody-too-large\n");
+        clearTimeout(timer);
+        reply(pieces);
+      },
+      (error) => stop(`E\ndisconnected\n${error}`),
+    );
+  });
+}
+
+// Reads to the end. Null where that is too far.
+async function gather(reader, most) {
+  const pieces = [];
+  for (let bytes = 0; ; ) {
+    const { value, done } = await reader.read();
+    if (done) return pieces;
+    bytes += value.byteLength;
+    if (bytes > most) return null;
+    pieces.push(value);
+  }
 }
 
 // Lets at most so many bytes pass. All go through one buffer: chunks of their own would be garbage of the body's size.
@@ -196,6 +293,7 @@ function answer(lines, cx) {
   const status = Number(lines[1]);
   const kind = lines[2];
   const upstream = cx.response;
+  if (kind !== "own") letGo(cx.own);
   if (kind === "upgrade") return new Response(null, { status: 101, webSocket: upstream.webSocket, headers: change(lines, 3, upstream.headers) });
   if (lines[3] === "1") {
     const response = new Response(upstream.body, status === upstream.status ? upstream : { status, headers: upstream.headers });
@@ -204,8 +302,122 @@ function answer(lines, cx) {
   }
   const headers = new Headers();
   const end = apply(lines, 3, headers);
-  const content = kind === "text" ? lines.slice(end).join("\n") : kind === "binary" ? body() : kind === "stream" ? upstream.body : null;
-  return new Response(content, { status, headers });
+  letGo(upstream);
+  return new Response(content(kind, lines, end, cx), { status, headers });
+}
+
+function content(kind, lines, end, cx) {
+  switch (kind) {
+    case "text":
+      return lines.slice(end).join("\n");
+    case "binary":
+      return body(0);
+    case "own":
+      return cx.own.body;
+    default:
+      return null;
+  }
+}
+
+// What WebCrypto calls the algorithms: for keys, and for what is done with them.
+const ALGORITHMS = {
+  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+  RS384: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-384" },
+  RS512: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-512" },
+  PS256: { name: "RSA-PSS", hash: "SHA-256", saltLength: 32 },
+  PS384: { name: "RSA-PSS", hash: "SHA-384", saltLength: 48 },
+  PS512: { name: "RSA-PSS", hash: "SHA-512", saltLength: 64 },
+  ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+  ES384: { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" },
+  EdDSA: { name: "Ed25519" },
+};
+
+// Imported keys by name, or promises of them. The oldest makes room.
+const keys = new Map();
+const MOST_KEYS = 256;
+const UNKNOWN_KEY = "E\nunknown-key\n";
+
+// A key, or a promise of it; undefined for one that was forgotten.
+function keyOf(name, jwk, algorithm, usage) {
+  if (jwk === "") return keys.get(name);
+  const imported = crypto.subtle.importKey("jwk", JSON.parse(jwk), algorithm, false, [usage]);
+  if (name === "") return imported;
+  if (keys.size >= MOST_KEYS) keys.delete(keys.keys().next().value);
+  keys.set(name, imported);
+  const settled = (key) => keys.get(name) === imported && (key ? keys.set(name, key) : keys.delete(name));
+  imported.then(settled, () => settled(null));
+  return imported;
+}
+
+// C, id, algorithm, key, JWK, length of the signature. Gives a promise of whether it holds, or what is in its place.
+function verify(lines) {
+  const algorithm = ALGORITHMS[lines[2]];
+  const bytes = body(Number(lines[1]));
+  const length = Number(lines[5]);
+  const check = (key) => crypto.subtle.verify(algorithm, key, bytes.subarray(0, length), bytes.subarray(length));
+  const key = keyOf(lines[3], lines[4], algorithm, "verify");
+  return key === undefined ? UNKNOWN_KEY : key instanceof Promise ? key.then(check) : check(key);
+}
+
+// A key that is none, and a signature that can be none, verify nothing. Everything else is the platform's failure.
+function unusable(error) {
+  return /^(?:Data|InvalidAccess|Operation)Error$/.test(error?.name) ? false : `E\nother\n${error}`;
+}
+
+// K, id, algorithm, key, JWK.
+async function sign(lines) {
+  const algorithm = ALGORITHMS[lines[2]];
+  const message = body(Number(lines[1]));
+  try {
+    const key = await keyOf(lines[3], lines[4], algorithm, "sign");
+    return key === undefined ? UNKNOWN_KEY : [new Uint8Array(await crypto.subtle.sign(algorithm, key, message))];
+  } catch (error) {
+    return `E\nother\n${error}`;
+  }
+}
+
+// L, id, shard, ms to live, key.
+async function claim(env, lines) {
+  const objects = env.EDGATE_CLAIMS;
+  if (typeof objects?.idFromName !== "function") return "E\ndenied\nno Durable Object namespace is bound as EDGATE_CLAIMS";
+  try {
+    const first = await objects.get(objects.idFromName(lines[2])).claim(lines.slice(4).join("\n"), Number(lines[3]));
+    return `V\n1\n${first ? 1 : 0}`;
+  } catch (error) {
+    return `E\nother\n${error}`;
+  }
+}
+
+// How long claims that have run out may lie about.
+const CLEAN_MS = 60_000;
+
+// Who came first, for keys that isolates everywhere ask for: one object for each shard of all keys.
+export class EdgateClaims extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.storage = ctx.storage;
+    this.cleans = false;
+    // No index by time: it would be written with every claim, and is read once a minute.
+    this.storage.sql.exec("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID");
+  }
+
+  // Decided before anything is waited for; the answer goes out when it is on disk.
+  async claim(key, ttl) {
+    const now = Date.now();
+    const write = "INSERT INTO claims VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE until <= ? RETURNING key";
+    const first = this.storage.sql.exec(write, key, now + ttl, now).toArray().length === 1;
+    if (!this.cleans) {
+      this.cleans = true;
+      if ((await this.storage.getAlarm()) === null) await this.storage.setAlarm(now + CLEAN_MS);
+    }
+    return first;
+  }
+
+  async alarm() {
+    this.storage.sql.exec("DELETE FROM claims WHERE until <= ?", Date.now());
+    this.cleans = this.storage.sql.exec("SELECT 1 FROM claims LIMIT 1").toArray().length === 1;
+    if (this.cleans) await this.storage.setAlarm(Date.now() + CLEAN_MS);
+  }
 }
 
 async function read(env, store, key) {

@@ -8,7 +8,7 @@ use edgate::cli;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
 use edgate::headers::section_size;
-use edgate::host::{Capabilities, Host, Incoming, Outgoing};
+use edgate::host::{Capabilities, ClientFacts, Host, Incoming, Outgoing};
 use edgate::instance::Instance;
 use edgate::memory::{Answer, MemoryHost, Stream, collect, finish};
 use edgate_kit::client;
@@ -88,6 +88,7 @@ impl Curl {
             headers,
             body: Body::Empty,
             peer: "127.0.0.1".parse().ok(),
+            facts: ClientFacts::default(),
             version: "1.1",
         }
     }

@@ -92,7 +92,8 @@ fn one(
             wire.scripts.entry(step.at.clone()).or_default().push_back(step.answer.clone());
         }
         let interest = instance.interest();
-        wire.request_rest = withhold(&mut incoming.headers, interest.as_ref().map(|interest| &interest.request));
+        let request = interest.as_ref().filter(|interest| !interest.all_request_fields);
+        wire.request_rest = withhold(&mut incoming.headers, request.map(|interest| &interest.request));
         wire.interest = interest.map(|interest| interest.response.clone());
     }
     let shared: Rc<dyn Host> = host.clone();
@@ -225,10 +226,13 @@ impl Wire {
             fields.extend(text(&self.request_rest));
         }
         let mut body = SeenBody::empty();
-        if let Body::Host(host) = &request.body
-            && let Some(stream) = host.handle.downcast_ref::<Stream>()
-        {
-            stream.chunks.iter().for_each(|chunk| body.push(chunk));
+        match &request.body {
+            Body::Empty => {}
+            Body::Bytes(bytes) => body.push(bytes),
+            Body::Host(host) => {
+                let chunks = host.handle.downcast_ref::<Stream>().map(|stream| &stream.chunks);
+                chunks.into_iter().flatten().for_each(|chunk| body.push(chunk));
+            }
         }
         SeenRequest {
             method: request.method.to_string(),
