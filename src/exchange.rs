@@ -93,6 +93,8 @@ pub struct Notes {
     pub logged_fields: Vec<Option<String>>,
     /// Who the client is, or why it is nobody.
     pub auth: Option<AuthNote>,
+    /// Which list of `access` speaks against the client.
+    pub denied_by: Option<&'static str>,
     /// Policies that only try whether they would refuse, and would: the policy's name and the code.
     pub would_refuse: Vec<(&'static str, &'static str)>,
     /// For the client's next proof (RFC 9449, section 8.2).

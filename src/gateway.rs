@@ -11,7 +11,7 @@ use crate::interest::Interest;
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
-use crate::policy::cors::{self, Cors};
+use crate::policy::cors::{Cors, is_preflight};
 use crate::reject::Reject;
 use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Facts, Methods};
@@ -58,6 +58,8 @@ pub struct Name {
 #[derive(Debug)]
 pub struct Route {
     pub name: String,
+    /// The methods that it names; none where it takes any.
+    pub methods: Methods,
     /// In the order of execution.
     pub policies: Vec<Policy>,
     pub action: Action,
@@ -185,7 +187,7 @@ impl Gateway {
             return Ok(options(&self.router.methods(&facts).allow()));
         }
         // A preflight asks about another request: the route that takes that one has the answer (Fetch, CORS protocol).
-        let asked_about = cors::preflight_method(ex).and_then(|method| {
+        let asked_about = preflight_method(ex).and_then(|method| {
             let found = self.router.find(&Facts { method: &method, ..facts }).ok()?;
             Some((self.cors_of(&found)?, found))
         });
@@ -276,13 +278,12 @@ impl Gateway {
     /// The answer to a preflight. It comes before every other policy: a browser sends no credentials with it.
     fn preflight(&self, ex: &mut Exchange, cors: &Cors, found: Found) -> Response<Body> {
         let Found { route, pattern, captured } = found;
-        let deadline = self.routes.get(route.0).map_or(Duration::ZERO, |route| route.deadline);
+        let (methods, deadline) =
+            self.routes.get(route.0).map(|route| (route.methods, route.deadline)).unwrap_or_default();
         ex.matched = Some(Matched { route, pattern, captured, deadline });
-        cors.preflight(ex).unwrap_or_else(|reject| {
-            let mut response = self.refuse(ex, &reject);
-            cors.on_preflight_refused(&mut response);
-            response
-        })
+        let mut response = cors.preflight(ex, methods).unwrap_or_else(|reject| self.refuse(ex, &reject));
+        cors.on_response(ex, &mut response);
+        response
     }
 
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {
@@ -392,6 +393,12 @@ fn options(allow: &str) -> Response<Body> {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response
+}
+
+/// The method that a preflight asks about.
+fn preflight_method(ex: &Exchange) -> Option<Method> {
+    let value = ex.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD).filter(|_| is_preflight(ex))?;
+    Method::from_bytes(value.as_bytes()).ok()
 }
 
 /// How many more proxies an OPTIONS request may pass (RFC 9110, section 7.6.2).

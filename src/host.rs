@@ -235,8 +235,16 @@ impl Capabilities {
     /// What the platform can do.
     pub fn of(platform: Platform) -> Capabilities {
         match platform {
-            Platform::Cloudflare => Capabilities { platform, websocket: true, country: true, certificates: true, claims_need_redis: false },
-            Platform::Spin => Capabilities { platform, websocket: false, country: false, certificates: false, claims_need_redis: true },
+            Platform::Cloudflare => {
+                Capabilities { platform, websocket: true, country: true, certificates: true, claims_need_redis: false }
+            }
+            Platform::Spin => Capabilities {
+                platform,
+                websocket: false,
+                country: false,
+                certificates: false,
+                claims_need_redis: true,
+            },
         }
     }
 }

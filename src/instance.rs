@@ -180,7 +180,12 @@ impl Instance {
                 return;
             }
             if let Err(error) = task_host.put(&source.store, &key, document, None).await {
-                event(&task_host, Level::Warning, Subject::Configuration, &format!("the last good configuration could not be kept: {error}"));
+                event(
+                    &task_host,
+                    Level::Warning,
+                    Subject::Configuration,
+                    &format!("the last good configuration could not be kept: {error}"),
+                );
             }
         }));
     }

@@ -1,6 +1,6 @@
-//! Which header fields a gateway reads or writes, and what it asks of clients, known when it is loaded. A host for which a field costs something may
-//! keep all others, and pass them on unseen: on Workers, half of the work of proxying is header fields that cross into
-//! wasm and back.
+//! Which header fields a gateway reads or writes, and what it asks of clients, known when it is loaded. A host for
+//! which a field costs something may keep all others, and pass them on unseen: on Workers, half of the work of proxying
+//! is header fields that cross into wasm and back.
 
 use crate::template::{Part, Source, Template};
 use http::HeaderName;
@@ -31,9 +31,12 @@ impl Interest {
 
     /// What a template must see of the request.
     pub fn template(&mut self, template: &Template) {
-        self.request.extend(template.parts.iter().filter_map(|part| match part {
-            Part::Value(Source::Header(name)) => Some(name.clone()),
-            _ => None,
-        }));
+        for part in &template.parts {
+            match part {
+                Part::Value(Source::Header(name)) => drop(self.request.insert(name.clone())),
+                Part::Value(Source::ClientCountry) => self.country = true,
+                _ => {}
+            }
+        }
     }
 }

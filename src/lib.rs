@@ -28,24 +28,33 @@ pub mod instance;
 pub mod gateway;
 
 pub mod exchange;
-pub mod identity;
+pub mod refusal;
 pub mod reject;
 
 pub mod body;
-pub mod bounded;
+pub mod event;
 pub mod headers;
 pub mod host;
-pub mod http_signature;
 pub mod interest;
 pub mod path;
 pub mod rule;
 pub mod template;
 
-// Credentials.
+// Who calls: what is shown, and what is known.
+pub mod consumers;
+pub mod identity;
+pub mod issuer;
+
 pub mod api_key;
+pub mod http_signature;
 pub mod jose;
 pub mod password;
 pub mod revocation;
+pub mod secret;
+
+// What an instance remembers.
+pub mod bounded;
+pub mod renewed;
 
 // Configuration.
 pub mod compile;

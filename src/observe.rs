@@ -2,8 +2,8 @@
 //! configuration asks for it, no value of a query is ever in it.
 
 use crate::body::Body;
-use crate::config::{LogAccess, LogQuery};
 use crate::config::words::Method as AuthMethod;
+use crate::config::{LogAccess, LogQuery};
 use crate::exchange::{Attempt, AuthNote, Exchange};
 use crate::host::Timestamp;
 use http::{HeaderName, Method, Response};
@@ -66,6 +66,9 @@ impl Serialize for Record<'_> {
         map.serialize_entry("client", &ex.client.address.map(|address| address.to_string()))?;
         if let Some(note) = &ex.notes.auth {
             map.serialize_entry("auth", &Auth { note, subject: self.subject() })?;
+        }
+        if let Some(list) = ex.notes.denied_by {
+            map.serialize_entry("denied_by", list)?;
         }
         if !ex.notes.would_refuse.is_empty() {
             map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;

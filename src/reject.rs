@@ -157,11 +157,9 @@ impl Reject {
                 StatusCode::UNAUTHORIZED,
                 "This address needs credentials, and the request has none that it takes.",
             ),
-            Reject::CredentialsInvalid(_) => client(
-                "credentials-invalid",
-                StatusCode::UNAUTHORIZED,
-                "The request's credentials do not hold.",
-            ),
+            Reject::CredentialsInvalid(_) => {
+                client("credentials-invalid", StatusCode::UNAUTHORIZED, "The request's credentials do not hold.")
+            }
             Reject::ProofInvalid(_) => client(
                 "proof-invalid",
                 StatusCode::UNAUTHORIZED,

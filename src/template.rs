@@ -194,7 +194,11 @@ fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
     for (word, of) in [("claim", Source::Claim as fn(Vec<String>) -> Source), ("consumer", Source::Metadata)] {
         if let Some(rest) = name.strip_prefix(word).filter(|rest| rest.starts_with(['.', '['])) {
             let path = names::path(rest.strip_prefix('.').unwrap_or(rest)).map_err(|(_, reason)| {
-                (Code::UnknownPlaceholder, format!("`{name}` names nothing: {reason}"), format!("write `{{{word}.name}}`"))
+                (
+                    Code::UnknownPlaceholder,
+                    format!("`{name}` names nothing: {reason}"),
+                    format!("write `{{{word}.name}}`"),
+                )
             })?;
             return identified(of(path), parameters);
         }

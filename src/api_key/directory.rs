@@ -40,6 +40,10 @@ impl Directory {
         Ok(Directory { keys })
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Whose key has this hash.
     ///
     /// How long a search takes tells something about where a hash would stand among those that are known. That is

@@ -16,8 +16,8 @@ use crate::issuer::Issuer;
 use crate::jose::algorithm::Algorithm;
 use crate::policy::authenticate::Authenticate;
 use crate::policy::authenticate::places::{Places, SignaturePlaces};
-use crate::refusal::{Challenges, Scheme};
 use crate::policy::authorize::Authorize;
+use crate::refusal::{Challenges, Scheme};
 use crate::rule::{self, Rule};
 use http::HeaderName;
 use std::rc::Rc;
@@ -51,8 +51,7 @@ pub fn places(section: &config::Gateway, redis: Option<Rc<str>>, diagnostics: &m
             Ok(name) if is_reserved(&name) || name == "cookie" || name == "authorization" => {
                 let message = format!("`{text}` has another meaning");
                 let help = "`Authorization` is always looked at; a cookie is named by `cookie`";
-                diagnostics
-                    .push(Diagnostic::new(Code::ReservedHeader, place.clone(), message, "reserved").help(help));
+                diagnostics.push(Diagnostic::new(Code::ReservedHeader, place.clone(), message, "reserved").help(help));
                 None
             }
             Ok(name) => Some(name),
@@ -185,7 +184,10 @@ fn issuers(
                 if let Some(other) = same {
                     let message = match issuer.signs() {
                         true => format!("`{name}` and `{}` are the same `iss`", other.name),
-                        false => format!("`{name}` and `{}` are both asked, and a token does not say whose it is", other.name),
+                        false => format!(
+                            "`{name}` and `{}` are both asked, and a token does not say whose it is",
+                            other.name
+                        ),
                     };
                     diagnostics.push(Diagnostic::new(Code::BadValue, place, message, "cannot be told apart"));
                     continue;
@@ -197,7 +199,9 @@ fn issuers(
             None => {
                 let known: Vec<&str> = scope.issuers.keys().map(String::as_str).collect();
                 let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match known.as_slice() {
-                    [] => format!("there is none: add [issuer.{name}], or the binding {}", binding_of(Kind::Issuer, name)),
+                    [] => {
+                        format!("there is none: add [issuer.{name}], or the binding {}", binding_of(Kind::Issuer, name))
+                    }
                     known => format!("issuers are `{}`", known.join("`, `")),
                 });
                 let message = format!("no issuer is named `{name}`");
@@ -281,7 +285,8 @@ pub fn authorize(
     if asks_who && !scope.has_identity {
         let message = "nobody has scopes or groups here, since the route does not authenticate";
         let help = "add `authenticate` to the route, or to the gateway";
-        diagnostics.push(Diagnostic::new(Code::NoIdentity, place.clone().name(), message, "nobody is known").help(help));
+        diagnostics
+            .push(Diagnostic::new(Code::NoIdentity, place.clone().name(), message, "nobody is known").help(help));
     }
     if !asks_who && section.rules.items.is_empty() {
         let message = "nothing is asked of a client";

@@ -9,9 +9,7 @@ use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{self as section, ApiKeys};
 use crate::config::read::{Read, read};
-use crate::consumers::{
-    CertificateOf, Consumers, KeyMaterial, Passwords, SignatureKey, StoredKeys,
-};
+use crate::consumers::{CertificateOf, Consumers, KeyMaterial, Passwords, SignatureKey, StoredKeys};
 use crate::http_signature::key::KeyAlgorithm;
 use crate::identity::Consumer;
 use crate::jose::key::PublicKey;
@@ -86,13 +84,7 @@ impl Found {
         }
     }
 
-    fn api_keys(
-        &mut self,
-        section: &section::Consumer,
-        place: &Place,
-        position: usize,
-        diagnostics: &mut Diagnostics,
-    ) {
+    fn api_keys(&mut self, section: &section::Consumer, place: &Place, position: usize, diagnostics: &mut Diagnostics) {
         for (index, key) in section.api_keys.iter().enumerate() {
             let place = place.key("api_keys").index(index);
             let hash = from_hex(&key.sha256);
@@ -174,8 +166,8 @@ impl Found {
             self.key_ids.insert(key.id.clone(), place.key("id"));
             let Some(algorithm) = KeyAlgorithm::of(&key.algorithm) else {
                 let known = KeyAlgorithm::ALL.map(KeyAlgorithm::name);
-                let help =
-                    did_you_mean(&key.algorithm, known).unwrap_or_else(|| format!("it can be one of {}", known.join(", ")));
+                let help = did_you_mean(&key.algorithm, known)
+                    .unwrap_or_else(|| format!("it can be one of {}", known.join(", ")));
                 let message = format!("`{}` is no algorithm of signed requests", key.algorithm);
                 let place = place.key("algorithm");
                 diagnostics.push(Diagnostic::new(Code::UnknownValue, place, message, "unknown algorithm").help(help));
@@ -278,8 +270,7 @@ pub fn no_certificates(place: &Place, scope: &issuer::Scope<'_>, diagnostics: &m
     for target in scope.targets.iter().filter(|target| !target.certificates) {
         let message = format!("{} does not tell which certificate a client has", target.platform);
         let help = "take it away, or name the platforms that this configuration is for: `gateway.targets`";
-        diagnostics
-            .push(Diagnostic::new(Code::Unsupported, place.clone(), message, "not on this platform").help(help));
+        diagnostics.push(Diagnostic::new(Code::Unsupported, place.clone(), message, "not on this platform").help(help));
     }
 }
 

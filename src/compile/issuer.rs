@@ -114,8 +114,7 @@ impl One<'_> {
         let refresh = self.within("refresh", section.refresh, seconds(10)..=seconds(86_400), REFRESH, diagnostics);
         let cooldown = self.within("cooldown", section.cooldown, seconds(1)..=HOUR, COOLDOWN, diagnostics);
         let stale = self.within("stale", section.stale, Std::ZERO..=seconds(30 * 86_400), STALE, diagnostics);
-        let timeout =
-            self.within("timeout", section.timeout, Std::from_millis(1)..=seconds(60), TIMEOUT, diagnostics);
+        let timeout = self.within("timeout", section.timeout, Std::from_millis(1)..=seconds(60), TIMEOUT, diagnostics);
         let max_size = size(section.max_size, MAX_SIZE, 1_000..=4_000_000, &place.key("max_size"), diagnostics);
         let max_keys = section.max_keys.unwrap_or(MAX_KEYS);
         if !(1..=1_000).contains(&max_keys) {
@@ -123,7 +122,8 @@ impl One<'_> {
             diagnostics.push(out_of_range(&max_keys.to_string(), &place.key("max_keys"), allowed));
         }
         for (index, pin) in section.pins.iter().enumerate() {
-            if pin.len() != 43 || !pin.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+            if pin.len() != 43 || !pin.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            {
                 let message = format!("`{pin}` is no thumbprint");
                 let help = "write 43 characters of base64url: the SHA-256 of the key's required members (RFC 7638)";
                 let place = place.key("pins").index(index);
@@ -152,18 +152,26 @@ impl One<'_> {
                 // RFC 8725, section 3.1: a public key must never be taken for a secret.
                 Some(algorithm) if algorithm.is_symmetric() != symmetric => {
                     let (message, help) = match symmetric {
-                        true => ("it is an algorithm of public keys, and this issuer has a secret", "HS256, HS384 or HS512"),
-                        false => ("it is an algorithm of secrets, and this issuer has public keys", "take it away, or give `secret` instead"),
+                        true => {
+                            ("it is an algorithm of public keys, and this issuer has a secret", "HS256, HS384 or HS512")
+                        }
+                        false => (
+                            "it is an algorithm of secrets, and this issuer has public keys",
+                            "take it away, or give `secret` instead",
+                        ),
                     };
                     let message = format!("`{name}`: {message}");
-                    diagnostics.push(Diagnostic::new(Code::BadValue, place, message, "does not go with the keys").help(help));
+                    diagnostics
+                        .push(Diagnostic::new(Code::BadValue, place, message, "does not go with the keys").help(help));
                 }
                 Some(algorithm) => algorithms.push(algorithm),
                 None => {
                     let known = Algorithm::ALL.map(Algorithm::name);
-                    let help = did_you_mean(name, known).unwrap_or_else(|| format!("it can be one of {}", known.join(", ")));
+                    let help =
+                        did_you_mean(name, known).unwrap_or_else(|| format!("it can be one of {}", known.join(", ")));
                     let message = format!("`{name}` is no algorithm that edgate verifies");
-                    diagnostics.push(Diagnostic::new(Code::UnknownValue, place, message, "unknown algorithm").help(help));
+                    diagnostics
+                        .push(Diagnostic::new(Code::UnknownValue, place, message, "unknown algorithm").help(help));
                 }
             }
         }
@@ -199,7 +207,8 @@ impl One<'_> {
                 Algorithm::Hs384 => fits_hs384,
                 _ => fits_hs256,
             });
-            return secret_slot(&secret.secret, &place.key("secret").key("secret"), fits, diagnostics).map(Keys::Secret);
+            return secret_slot(&secret.secret, &place.key("secret").key("secret"), fits, diagnostics)
+                .map(Keys::Secret);
         }
         if let Some(keys) = &section.keys {
             return self.fixed(keys, limits, diagnostics).map(Keys::Fixed);
@@ -311,7 +320,9 @@ impl One<'_> {
             (true, false) => {
                 let message = "nothing says for whom this issuer's tokens are";
                 let help = "add `audience`, or `any_audience = true` where it issues tokens for nobody else";
-                diagnostics.push(Diagnostic::new(Code::MissingKey, (*place).clone().name(), message, "needed here").help(help));
+                diagnostics.push(
+                    Diagnostic::new(Code::MissingKey, (*place).clone().name(), message, "needed here").help(help),
+                );
             }
             (false, true) => {
                 let message = "tokens are for one of these audiences, or for any, not both";
@@ -443,4 +454,3 @@ fn fits_hs512(secret: &str) -> Result<(), &'static str> {
 
 /// Issuers by name.
 pub type Issuers = BTreeMap<String, Option<Rc<Issuer>>>;
-

@@ -1,8 +1,6 @@
 //! A route's section: what it matches, its policies, its action.
 
-use super::{
-    BODY, WAIT, access, address, authenticate, bad_header_name, cors, edits, size, unknown_upstream, within,
-};
+use super::{BODY, WAIT, access, address, authenticate, bad_header_name, cors, edits, size, unknown_upstream, within};
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::read::{Read, read};
@@ -69,6 +67,7 @@ pub fn compile(
         let route = One { place: &place, scope, section: &section };
         let patterns = route.patterns(diagnostics);
         let found = route.entries(id, name, &patterns, diagnostics);
+        let methods = found.first().map(|placed| placed.entry.conditions.methods).unwrap_or_default();
         entries.extend(found);
         let patterns: Vec<&Pattern> = patterns.iter().map(|(pattern, _)| &**pattern).collect();
         let action = route.action(&patterns, complete, diagnostics);
@@ -82,7 +81,7 @@ pub fn compile(
         let policies = route.policies(&patterns, diagnostics);
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
         let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
-        gateway.routes.push(Route { name: name.clone(), policies, action, deadline });
+        gateway.routes.push(Route { name: name.clone(), methods, policies, action, deadline });
     }
     for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
         let message = format!("no route uses the upstream `{name}`");
@@ -387,8 +386,7 @@ impl One<'_> {
         let Scope { gateway, targets, .. } = self.scope;
         let mut policies = Vec::new();
         if let Some((section, place)) = self.chosen("cors", &self.section.cors, &gateway.cors) {
-            let methods = &self.section.r#match.methods;
-            policies.extend(cors::compile(section, &place, methods, diagnostics).map(Policy::Cors));
+            policies.extend(cors::compile(section, &place, diagnostics).map(Policy::Cors));
         }
         if let Some((section, place)) = self.chosen("access", &self.section.access, &gateway.access) {
             policies.extend(access::compile(section, &place, targets, diagnostics).map(Policy::Access));

@@ -1,9 +1,9 @@
 //! Asking an issuer about a token that only it can read (RFC 7662). What it says is remembered for a while, good and
 //! bad, but never past the token's end.
 
+use crate::body::Body;
 use crate::bounded::Bounded;
 use crate::event::{Level, Subject, event};
-use crate::body::Body;
 use crate::host::{MadeOf, Outgoing, SharedHost};
 use crate::secret::SecretSlot;
 use base64ct::{Base64, Encoding};

@@ -8,11 +8,11 @@
 //! - While the issuer cannot be reached, the old set serves for as long as the configuration says.
 
 use crate::body::Body;
+use crate::event::{Level, Subject, event};
 use crate::host::{HostError, MadeOf, Outgoing, SharedHost, Timestamp};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::PublicKey;
 use crate::jose::key_set::KeySet;
-use crate::event::{Level, Subject, event};
 use crate::renewed::{Held, Renewed};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -186,7 +186,12 @@ impl KeySource {
                 let since = host.now();
                 if !set.ignored.is_empty() {
                     let ignored = set.ignored.join("; ");
-                    event(host, Level::Info, Subject::Issuer(&self.name), &format!("keys that cannot be used: {ignored}"));
+                    event(
+                        host,
+                        Level::Info,
+                        Subject::Issuer(&self.name),
+                        &format!("keys that cannot be used: {ignored}"),
+                    );
                 }
                 self.share(host, &text, since).await;
                 Some(Held { value: Rc::new(set), since })
@@ -241,12 +246,11 @@ impl KeySource {
         if status != StatusCode::OK {
             return Err(format!("{url} answered {}", status.as_u16()));
         }
-        host.collect(response.into_body(), self.limits.max_size, self.limits.timeout).await.map_err(
-            |error| match error {
-                HostError::BodyTooLarge => format!("{url} is larger than {} bytes", self.limits.max_size),
-                error => error.to_string(),
-            },
-        )
+        host.collect(response.into_body(), self.limits.max_size, self.limits.timeout).await.map_err(|error| match error
+        {
+            HostError::BodyTooLarge => format!("{url} is larger than {} bytes", self.limits.max_size),
+            error => error.to_string(),
+        })
     }
 
     /// The set in the store, if it came from where this one would.

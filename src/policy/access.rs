@@ -51,6 +51,7 @@ impl Access {
         if !self.user_agents.is_empty() {
             interest.request.insert(header::USER_AGENT);
         }
+        interest.country |= !self.countries.is_empty();
     }
 
     /// Whether a client may call; if not, what speaks against it, for the log: `address`, `country` or `user-agent`.
@@ -78,11 +79,14 @@ impl Access {
     }
 
     /// Refuses a client that may not call.
-    pub fn on_request(&self, ex: &Exchange) -> Result<(), Reject> {
-        match self.decide(ex) {
-            Err(_) if !self.dry_run => Err(Reject::AccessDenied),
-            _ => Ok(()),
+    pub fn on_request(&self, ex: &mut Exchange) -> Result<(), Reject> {
+        let Err(reason) = self.decide(ex) else { return Ok(()) };
+        ex.notes.denied_by = Some(reason);
+        if self.dry_run {
+            ex.notes.would_refuse.push(("access", Reject::AccessDenied.entry().code));
+            return Ok(());
         }
+        Err(Reject::AccessDenied)
     }
 }
 

@@ -20,11 +20,11 @@ use crate::host::SharedHost;
 use crate::identity::Identity;
 use crate::interest::Interest;
 use crate::issuer::Issuer;
+use crate::refusal::{self, Challenges, Refusal};
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use http::Response;
 use places::Places;
-use crate::refusal::{self, Challenges, Refusal};
 use std::rc::Rc;
 
 /// The ways in to a route.
@@ -75,9 +75,8 @@ impl Authenticate {
         for method in &self.methods {
             match method {
                 Method::Signature => interest.all_request_fields = true,
-                Method::Certificate => interest.certificate = true,
                 // A token may be bound to a certificate (RFC 8705).
-                Method::Token => interest.certificate = true,
+                Method::Certificate | Method::Token => interest.certificate = true,
                 Method::ApiKey | Method::Basic => {}
             }
         }

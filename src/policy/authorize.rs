@@ -75,7 +75,9 @@ impl Authorize {
 
     fn decide(&self, ex: &Exchange) -> Option<Lacks> {
         let identity = ex.identity.as_deref();
-        let has = |list: fn(&Identity) -> &[String], word: &String| identity.is_some_and(|identity| list(identity).contains(word));
+        let has = |list: fn(&Identity) -> &[String], word: &String| {
+            identity.is_some_and(|identity| list(identity).contains(word))
+        };
         let any = |list, words: &[String]| words.is_empty() || words.iter().any(|word| has(list, word));
         let scopes: fn(&Identity) -> &[String] = |identity| &identity.scopes;
         let groups: fn(&Identity) -> &[String] = |identity| &identity.groups;

@@ -1,7 +1,6 @@
 //! API keys. A key is never kept, only its SHA-256: the configuration has some, a key-value store may have as many as one
 //! likes. A typo shows in the key's own checksum, before anything is looked up.
 
-use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome};
 use crate::api_key::entry::{self, Entry};
 use crate::api_key::{self, PREFIX};
@@ -11,6 +10,7 @@ use crate::event::{Level, Subject, event};
 use crate::exchange::Exchange;
 use crate::host::SharedHost;
 use crate::identity::{Consumer, Identity};
+use crate::refusal::{Kind, Refusal};
 use std::rc::Rc;
 
 impl Authenticate {

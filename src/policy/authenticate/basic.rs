@@ -1,7 +1,6 @@
 //! User and password (HTTP Basic, RFC 7617). Hashes are slow by intention, so what was found out about a pair is
 //! remembered for a while; a user who does not exist costs what one who does.
 
-use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome};
 use crate::config::words::Method;
 use crate::consumers::Passwords;
@@ -9,6 +8,7 @@ use crate::exchange::Exchange;
 use crate::host::SharedHost;
 use crate::identity::Identity;
 use crate::password::{basic, verify};
+use crate::refusal::{Kind, Refusal};
 use http::header;
 use sha2::{Digest, Sha256};
 use std::rc::Rc;

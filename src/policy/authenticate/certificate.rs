@@ -1,11 +1,11 @@
 //! Client certificates, as the platform has checked them. Workers alone knows them, so a configuration for Spin that asks
 //! for one is refused when it is checked.
 
-use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome};
 use crate::config::words::Method;
 use crate::exchange::Exchange;
 use crate::identity::Identity;
+use crate::refusal::{Kind, Refusal};
 use std::rc::Rc;
 
 impl Authenticate {

@@ -2,7 +2,6 @@
 //! this request, now, and once (RFC 9449, section 4.3).
 
 use super::places::DPOP;
-use crate::refusal::{Kind, Refusal};
 use crate::config::words::Method;
 use crate::exchange::Exchange;
 use crate::host::{Check, SharedHost};
@@ -12,6 +11,7 @@ use crate::jose::base64;
 use crate::jose::key::PublicKey;
 use crate::jose::secret::hmac_sign;
 use crate::jose::token::{EmbeddedKey, Token, parse};
+use crate::refusal::{Kind, Refusal};
 use crate::secret::SecretSlot;
 use http::HeaderValue;
 use serde_json::Value;
@@ -48,8 +48,7 @@ pub async fn check(
         return Err(refuse("the proof is signed by another key than the token is bound to"));
     }
     check_claims(&parsed, ex, token, &issuer.dpop, now).map_err(refuse)?;
-    let check =
-        Check { algorithm, key: &key, message: parsed.signed, signature: &parsed.signature, lasting: false };
+    let check = Check { algorithm, key: &key, message: parsed.signed, signature: &parsed.signature, lasting: false };
     match host.verify(check).await {
         Ok(true) => {}
         Ok(false) => return Err(refuse("the proof's signature does not hold")),
@@ -168,7 +167,10 @@ async fn once(
     let ttl = dpop.max_age + Duration::from_secs_f64(2.0 * LEEWAY);
     match host.claim(dpop.redis.as_deref(), &key, ttl).await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Refusal::new(Method::Token, Kind::Proof, "proof-replayed", "the proof was shown before").of(&issuer.name)),
+        Ok(false) => {
+            Err(Refusal::new(Method::Token, Kind::Proof, "proof-replayed", "the proof was shown before")
+                .of(&issuer.name))
+        }
         Err(_) => Err(unavailable("claims-unavailable", issuer)),
     }
 }

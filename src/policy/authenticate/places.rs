@@ -74,7 +74,9 @@ impl Places {
     pub fn token(&self, ex: &Exchange) -> Result<Option<Shown>, Refusal> {
         let mut found = Vec::new();
         for value in ex.headers.get_all(&header::AUTHORIZATION) {
-            let Ok(value) = value.to_str() else { return Err(malformed("`Authorization` has characters it cannot have")) };
+            let Ok(value) = value.to_str() else {
+                return Err(malformed("`Authorization` has characters it cannot have"));
+            };
             let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
             let dpop = scheme.eq_ignore_ascii_case("dpop");
             if dpop || scheme.eq_ignore_ascii_case("bearer") {
@@ -83,7 +85,9 @@ impl Places {
         }
         if let Some(name) = &self.token_header {
             for value in ex.headers.get_all(name) {
-                let Ok(value) = value.to_str() else { return Err(malformed("the token's field has characters it cannot have")) };
+                let Ok(value) = value.to_str() else {
+                    return Err(malformed("the token's field has characters it cannot have"));
+                };
                 let token = value.strip_prefix("Bearer ").unwrap_or(value);
                 found.push(Shown { token: token.trim().to_owned(), dpop: false });
             }
@@ -96,14 +100,23 @@ impl Places {
             (None, _) => Ok(None),
             (Some(_), Some(_)) => Err(malformed("the request has more than one token")),
             // RFC 6750, section 2.1: `b64token`.
-            (Some(shown), None) if !is_token68(&shown.token) => Err(malformed("the token has characters it cannot have")),
+            (Some(shown), None) if !is_token68(&shown.token) => {
+                Err(malformed("the token has characters it cannot have"))
+            }
             (Some(shown), None) => Ok(Some(shown)),
         }
     }
 
     /// The API key of a request.
     pub fn api_key(&self, ex: &Exchange) -> Result<Option<String>, Refusal> {
-        let several = || Refusal::new(Method::ApiKey, Kind::Malformed, "several-credentials", "the request has more than one API key");
+        let several = || {
+            Refusal::new(
+                Method::ApiKey,
+                Kind::Malformed,
+                "several-credentials",
+                "the request has more than one API key",
+            )
+        };
         let mut found: Vec<String> = Vec::new();
         for value in ex.headers.get_all(&self.key_header) {
             let text = value.to_str().map_err(|_| several())?;
@@ -114,7 +127,9 @@ impl Places {
         }
         if let Some(name) = &self.key_query {
             let pairs = crate::routing::condition::parameters(ex.query.as_deref());
-            found.extend(pairs.filter(|(known, _)| known == name).map(|(_, value): (_, Cow<'_, str>)| value.into_owned()));
+            found.extend(
+                pairs.filter(|(known, _)| known == name).map(|(_, value): (_, Cow<'_, str>)| value.into_owned()),
+            );
         }
         if found.len() > 1 {
             return Err(several());

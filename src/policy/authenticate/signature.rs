@@ -1,20 +1,20 @@
 //! Signed requests (HTTP Message Signatures, RFC 9421) with a digest of the content (RFC 9530). The key is chosen by
 //! `keyid`, the algorithm is the key's. Where the content is signed, it is read before it is passed on.
 
-use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome};
 use crate::body::Body;
 use crate::config::words::Method;
 use crate::consumers::{KeyMaterial, SignatureKey};
 use crate::exchange::Exchange;
 use crate::host::{Check, HostError, SharedHost};
+use crate::http_signature::Message;
 use crate::http_signature::candidate::{Candidate, find};
 use crate::http_signature::digest::check_digest;
 use crate::http_signature::flaw::Flaw;
 use crate::http_signature::key::check_mac;
-use crate::http_signature::Message;
 use crate::identity::Identity;
 use crate::jose::base64;
+use crate::refusal::{Kind, Refusal};
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
 use std::time::Duration;

@@ -6,7 +6,6 @@
 //! revocation and its proof, is checked every time.
 
 use super::places::Shown;
-use crate::refusal::{Kind, Refusal};
 use super::{Authenticate, Outcome, dpop};
 use crate::config::words::Method;
 use crate::exchange::Exchange;
@@ -19,6 +18,7 @@ use crate::issuer::{Binding, ClaimPaths, Issuer, Keys, Verified};
 use crate::jose::flaw::Flaw;
 use crate::jose::secret::hmac_verify;
 use crate::jose::token::{EmbeddedKey, Header, Token, parse};
+use crate::refusal::{Kind, Refusal};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
@@ -73,13 +73,7 @@ impl Authenticate {
     }
 
     /// Has the issuer say whether a token holds.
-    async fn ask(
-        &self,
-        host: &SharedHost,
-        text: &str,
-        hash: [u8; 32],
-        issuer: &Rc<Issuer>,
-    ) -> Result<Holds, Refusal> {
+    async fn ask(&self, host: &SharedHost, text: &str, hash: [u8; 32], issuer: &Rc<Issuer>) -> Result<Holds, Refusal> {
         let Keys::Asked(endpoint) = &issuer.keys else { return Err(Refusal::flaw(None, &Flaw::WrongIssuer)) };
         if endpoint.waited(host, &hash).await
             && let Some(known) = issuer.known(&hash, host.now().0)
@@ -90,7 +84,9 @@ impl Authenticate {
             return Err(inactive(issuer));
         }
         match endpoint.ask(host, text, hash).await {
-            Said::Unavailable => Err(unavailable("issuer-unavailable", "the issuer could not be asked").of(&issuer.name)),
+            Said::Unavailable => {
+                Err(unavailable("issuer-unavailable", "the issuer could not be asked").of(&issuer.name))
+            }
             Said::Inactive => {
                 endpoint.refuse(hash, host.now().0);
                 Err(inactive(issuer))
@@ -217,8 +213,7 @@ async fn check_signature(
         return refuse(Flaw::UnknownKey);
     }
     for key in &keys {
-        let check =
-            Check { algorithm, key, message: token.signed, signature: &token.signature, lasting: true };
+        let check = Check { algorithm, key, message: token.signed, signature: &token.signature, lasting: true };
         match host.verify(check).await {
             Ok(true) => return Ok(()),
             Ok(false) => {}
