@@ -182,6 +182,7 @@ pub mod tests {
             version: "1.1",
             path: path.to_owned(),
             query: query.map(str::to_owned),
+            received: Received::default(),
             headers,
             headers_size: 0,
             body: Body::Empty,

@@ -250,10 +250,11 @@ mod tests {
     fn a_dry_run_refuses_nobody_and_still_tells() {
         let addresses = lists(&["10.0.0.0/8"], &[], |text| text.parse().expect(text));
         let mut access = Access { addresses, ..Access::default() };
-        let ex = request(Method::GET, "/", "/", &[]);
-        assert_eq!(access.on_request(&ex), Err(Reject::AccessDenied));
+        let mut ex = request(Method::GET, "/", "/", &[]);
+        assert_eq!(access.on_request(&mut ex), Err(Reject::AccessDenied));
         access.dry_run = true;
-        assert_eq!(access.on_request(&ex), Ok(()));
+        assert_eq!(access.on_request(&mut ex), Ok(()));
+        assert_eq!(ex.notes.would_refuse, [("access", "access-denied")]);
         assert_eq!(access.decide(&ex), Err("address"));
         assert_eq!(access.describe(), "networks: 1 allowed; only logged");
     }

@@ -92,7 +92,7 @@ pub fn answer(response: Response<Body>) -> Result<types::Response, ErrorCode> {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     }
     let (contents, end) = content(body, &Rc::default());
-    let (response, _sent) = types::Response::new(list(&headers)?, contents, end);
+    let (response, _sent) = types::Response::new(list(&headers, None)?, contents, end);
     let status = response.set_status_code(parts.status.as_u16());
     status.map_err(|()| ErrorCode::InternalError(Some("a status that cannot be sent".to_owned())))?;
     Ok(response)
@@ -110,7 +110,10 @@ pub fn outgoing(request: Outgoing<'_>) -> Result<(types::Request, Rc<Cell<bool>>
     let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("address"))?;
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let over = Rc::new(Cell::new(false));
-    let fields = list(headers).map_err(|error| HostError::Other(error.to_string()))?;
+    // A body without a length is sent in chunks, which not every server takes.
+    let length =
+        body.length().filter(|_| matches!(body, Body::Bytes(_)) && !headers.contains_key(header::CONTENT_LENGTH));
+    let fields = list(headers, length).map_err(|error| HostError::Other(error.to_string()))?;
     let (contents, end) = content(body, &over);
     let (request, _sent) = types::Request::new(fields, contents, end, None);
     let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
@@ -246,9 +249,12 @@ fn fields(fields: &Fields) -> HeaderMap {
     headers
 }
 
-fn list(headers: &HeaderMap) -> Result<Fields, ErrorCode> {
+/// Fields as the host takes them, and the body's length where it is not among them.
+fn list(headers: &HeaderMap, length: Option<u64>) -> Result<Fields, ErrorCode> {
+    let field = |name: &HeaderName, value: &[u8]| (name.as_str().to_owned(), value.to_vec());
+    let length = length.map(|length| field(&header::CONTENT_LENGTH, length.to_string().as_bytes()));
     let list: Vec<(String, Vec<u8>)> =
-        headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        headers.iter().map(|(name, value)| field(name, value.as_bytes())).chain(length).collect();
     Fields::from_list(&list).map_err(|error| ErrorCode::InternalError(Some(format!("header fields: {error:?}"))))
 }
 

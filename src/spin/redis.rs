@@ -68,6 +68,8 @@ async fn set(connection: &Connection, key: &str, ttl: Duration) -> Result<bool, 
 }
 
 fn failure(address: &str, error: Error) -> HostError {
+    // What stands before the host may be a password.
+    let address = address.rsplit_once('@').map_or(address, |(_, host)| host);
     match error {
         Error::InvalidAddress => {
             HostError::Denied(format!("`{address}` is not in allowed_outbound_hosts, or no address"))

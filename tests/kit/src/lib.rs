@@ -19,6 +19,7 @@ pub mod wire;
 // The platforms between them.
 pub mod lines;
 pub mod process;
+pub mod redis;
 pub mod running;
 pub mod spin;
 pub mod workerd;
