@@ -6,6 +6,9 @@
 pub mod scenario;
 pub mod units;
 
+// What those show who call.
+pub mod credentials;
+
 // What happened, and whether it is what was said.
 pub mod compare;
 pub mod seen;
