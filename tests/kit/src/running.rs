@@ -5,7 +5,7 @@ use crate::lines::Lines;
 use crate::scenario::Request;
 use crate::seen::SeenResponse;
 use crate::spin::Spin;
-use crate::workerd::Workerd;
+use crate::workerd::{self, Workerd};
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -69,14 +69,16 @@ impl Running {
         }
     }
 
-    /// Sends a request. workerd hears the client's address as Cloudflare's edge tells it: in `CF-Connecting-IP`, in
-    /// place of any such field of the client's own. Spin sees the address of the connection.
+    /// Sends a request. workerd hears of the client as Cloudflare's edge tells it: its address in `CF-Connecting-IP`,
+    /// and where the scenario says more of it, that in `CF-Blob`; both in place of any such field of the client's own.
+    /// Spin sees the address of the connection.
     pub async fn send(&self, request: &Request) -> Result<SeenResponse> {
         let mut request = request.clone();
         if let Running::Workerd(_) = self {
-            let address = ("cf-connecting-ip".to_owned(), request.peer.to_string());
-            request.headers.0.retain(|(name, _)| !name.eq_ignore_ascii_case(&address.0));
-            request.headers.0.push(address);
+            let of_the_edge = ["cf-connecting-ip", "cf-blob"];
+            request.headers.0.retain(|(name, _)| !of_the_edge.iter().any(|own| name.eq_ignore_ascii_case(own)));
+            request.headers.0.push(("cf-connecting-ip".to_owned(), request.peer.to_string()));
+            request.headers.0.extend(workerd::blob::render(&request).map(|blob| ("cf-blob".to_owned(), blob)));
             request.peer = Ipv4Addr::LOCALHOST.into();
         }
         client::send(self.address(), &request).await

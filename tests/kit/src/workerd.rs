@@ -1,6 +1,7 @@
 //! Cloudflare's runtime, as a bare `workerd` process on a free port: its configuration, its bindings, its output.
 //! Durable Objects are not bound yet.
 
+pub(crate) mod blob;
 mod config;
 mod values;
 
