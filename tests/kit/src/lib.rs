@@ -26,5 +26,8 @@ pub mod running;
 pub mod spin;
 pub mod workerd;
 
+// An issuer of tokens that breaks when it is told to.
+pub mod issuer;
+
 // Upstreams for people.
 pub mod demo;
