@@ -26,8 +26,9 @@ pub mod running;
 pub mod spin;
 pub mod workerd;
 
-// An issuer of tokens that breaks when it is told to.
+// Issuers of tokens: one that breaks when it is told to, and a real one.
 pub mod issuer;
+pub mod openid;
 
 // Upstreams for people.
 pub mod demo;
