@@ -70,15 +70,17 @@ impl Running {
     }
 
     /// Sends a request. workerd hears of the client as Cloudflare's edge tells it: its address in `CF-Connecting-IP`,
-    /// and where the scenario says more of it, that in `CF-Blob`; both in place of any such field of the client's own.
-    /// Spin sees the address of the connection.
+    /// and what else the request says of it in `CF-Blob`, in place of any such field of the client's own. Spin sees the
+    /// address of the connection.
     pub async fn send(&self, request: &Request) -> Result<SeenResponse> {
         let mut request = request.clone();
         if let Running::Workerd(_) = self {
-            let of_the_edge = ["cf-connecting-ip", "cf-blob"];
-            request.headers.0.retain(|(name, _)| !of_the_edge.iter().any(|own| name.eq_ignore_ascii_case(own)));
-            request.headers.0.push(("cf-connecting-ip".to_owned(), request.peer.to_string()));
-            request.headers.0.extend(workerd::blob::render(&request).map(|blob| ("cf-blob".to_owned(), blob)));
+            let address = ("cf-connecting-ip".to_owned(), request.peer.to_string());
+            let blob = workerd::blob::render(&request).map(|blob| ("cf-blob".to_owned(), blob));
+            for field in std::iter::once(address).chain(blob) {
+                request.headers.0.retain(|(name, _)| !name.eq_ignore_ascii_case(&field.0));
+                request.headers.0.push(field);
+            }
             request.peer = Ipv4Addr::LOCALHOST.into();
         }
         client::send(self.address(), &request).await

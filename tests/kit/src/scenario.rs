@@ -1,6 +1,6 @@
 //! The scenario format: a configuration, exchanges of a client with the gateway, what its upstreams see and answer,
 //! and what must come of it. One file replays in memory, on workerd and on Spin. This decides what a scenario may say;
-//! it does not run one, and does not interpret the gateway's configuration.
+//! it does not run one, and does not interpret the gateway's configuration. `tests/scenarios/README.md` shows its use.
 
 // What it says.
 pub mod answer;

@@ -331,6 +331,19 @@ fn token_of_somebody_else_is_compared() {
     assert!(against(r#"key = "{jwk:rsa}""#)[0].contains("expected a token"));
 }
 
+#[test]
+fn example_of_the_readme_can_be_played() {
+    let readme = include_str!("../../scenarios/README.md");
+    let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has one");
+    let scenario = parse(example).unwrap_or_else(|error| panic!("{error:#}"));
+    let addresses = scenario.upstream_names().into_iter().zip(9000..);
+    let addresses = addresses.map(|(name, port)| (name, ([127, 0, 0, 1], port).into())).collect();
+    let scenario = scenario.with_addresses(&addresses).expect("all names are known");
+    let play = Play::begin(&scenario, start()).expect("it begins");
+    let names: Vec<String> = (0..3).map(|position| field(&exchange(&play, position), "authorization")).collect();
+    assert!(names.iter().all(|field| field.starts_with("Bearer ey")), "{names:?}");
+}
+
 /// Says how a scenario is refused.
 fn refusal(rest: &str) -> String {
     let text = format!("{KEYS}\n{rest}");

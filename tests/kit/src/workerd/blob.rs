@@ -29,3 +29,24 @@ fn client_auth(certificate: Option<&Certificate>) -> Value {
         "certNotAfter": certificate.not_after,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edge_says_what_the_request_says_of_its_client() {
+        let mut request = Request::new("GET", "/");
+        assert_eq!(render(&request), None);
+        let blob = |request: &Request| serde_json::from_str::<Value>(&render(request).expect("it says something"));
+        request.country = Some("NO".to_owned());
+        let none = json!({ "certPresented": "0", "certVerified": "NONE" });
+        assert_eq!(blob(&request).expect("it is JSON"), json!({ "country": "NO", "tlsClientAuth": none }));
+        request.certificate = Some(Certificate { sha256: "ab".to_owned(), ..Certificate::default() });
+        let auth = &blob(&request).expect("it is JSON")["tlsClientAuth"];
+        assert_eq!((&auth["certPresented"], &auth["certFingerprintSHA256"]), (&json!("1"), &json!("ab")));
+        assert_ne!(auth["certVerified"], "SUCCESS");
+        request.certificate = Some(Certificate { verified: true, ..Certificate::default() });
+        assert_eq!(blob(&request).expect("it is JSON")["tlsClientAuth"]["certVerified"], "SUCCESS");
+    }
+}
