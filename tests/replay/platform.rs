@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use edgate::config::document::Sections;
 use edgate_kit::compare;
 use edgate_kit::running::{Deployment, Running};
+use edgate_kit::scenario::play::Play;
 use edgate_kit::scenario::{Exchange, HostName, Scenario};
 use edgate_kit::upstream::Upstreams;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long to wait for a request that an upstream should see, or a line that should be logged.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,14 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub async fn replay(host: HostName, scenario: &Scenario) -> Result<Vec<String>> {
     let mut upstreams = Upstreams::start(scenario.upstream_names()).await?;
     let addresses = upstreams.addresses();
-    let scenario = scenario.with_addresses(&addresses)?;
+    let mut play = Play::begin(&scenario.with_addresses(&addresses)?, SystemTime::now())?;
+    let scenario = play.scenario().clone();
     let allowed = addresses.values().map(|address| format!("http://{address}")).collect();
     let gateway = start(host, &deployment(&scenario), allowed).await?;
     let mut mismatches = Vec::new();
-    for (position, exchange) in scenario.exchanges.iter().enumerate() {
-        let found = one(&gateway, &mut upstreams, exchange).await?;
-        let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
-        mismatches.extend(found.into_iter().map(|found| format!("exchange {} ({name}): {found}", position + 1)));
+    for position in 0..scenario.exchanges.len() {
+        let exchange = play.exchange(position, SystemTime::now())?;
+        let found = one(&gateway, &mut upstreams, &exchange, &mut play).await?;
+        let name = scenario.exchange_name(position);
+        mismatches.extend(found.into_iter().map(|found| format!("{name}: {found}")));
     }
     let noise =
         gateway.lines().since(0).into_iter().filter(|line| line.contains("panicked") || line.contains("RuntimeError"));
@@ -34,7 +37,12 @@ pub async fn replay(host: HostName, scenario: &Scenario) -> Result<Vec<String>> 
     Ok(mismatches)
 }
 
-async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) -> Result<Vec<String>> {
+async fn one(
+    gateway: &Running,
+    upstreams: &mut Upstreams,
+    exchange: &Exchange,
+    play: &mut Play,
+) -> Result<Vec<String>> {
     for (store, values) in &exchange.store {
         for (key, value) in values {
             gateway.set_value(store, key, &value.0)?;
@@ -50,8 +58,13 @@ async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) 
         let field = response.headers.iter().find(|(name, _)| name == "x-request-id");
         field.map(|(_, value)| value.clone())
     });
+    if play.scenario().counts_calls() {
+        upstreams.settle(exchange, PATIENCE).await;
+    }
     let seen = upstreams.take_seen(exchange, PATIENCE).await;
     let mut mismatches = compare::requests(&exchange.upstreams, &seen);
+    mismatches.extend(compare::calls(&exchange.calls, &seen));
+    mismatches.extend(response.iter().flat_map(|response| play.capture(exchange, response)));
     match (&exchange.response, response) {
         (Some(expected), Ok(response)) => mismatches.extend(compare::response(expected, &response)),
         (None, Ok(_)) => {}

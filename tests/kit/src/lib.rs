@@ -6,6 +6,9 @@
 pub mod scenario;
 pub mod units;
 
+// What those show who call.
+pub mod credentials;
+
 // What happened, and whether it is what was said.
 pub mod compare;
 pub mod seen;
@@ -23,6 +26,10 @@ pub mod redis;
 pub mod running;
 pub mod spin;
 pub mod workerd;
+
+// Issuers of tokens: one that breaks when it is told to, and a real one.
+pub mod issuer;
+pub mod openid;
 
 // Upstreams for people.
 pub mod demo;

@@ -3,6 +3,7 @@
 //! A test says what Cloudflare's edge knows of a client (`request.cf`) as JSON in the field `CF-Blob`, which workerd
 //! takes away. Without it there is nothing known: `request.cf` is null.
 
+pub(crate) mod blob;
 mod config;
 mod values;
 

@@ -2,7 +2,7 @@
 
 use edgate_kit::compare;
 use edgate_kit::scenario::{Exchange, parse};
-use edgate_kit::seen::{End, Fields, SeenBody, SeenRequest, SeenResponse};
+use edgate_kit::seen::{AnsweredBy, End, Fields, SeenBody, SeenRequest, SeenResponse};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +23,7 @@ fn request() -> SeenRequest {
         headers: fields(&[("a", "1"), ("a", "2"), ("cookie", "c")]),
         body: SeenBody::of(b"abc"),
         complete: true,
+        answered_by: AnsweredBy::Step,
     }
 }
 
@@ -130,15 +131,18 @@ fn truncation_and_streaming_are_judged() {
 
 #[test]
 fn log_is_a_subset() {
-    let record =
-        json!({ "kind": "access", "route": "orders", "ms": 12.5, "upstream": { "status": 200, "tries": [1, 2] } });
+    let record = json!({ "kind": "access", "route": "orders", "ms": 12.5, "upstream": { "status": 200, "tries": [1, 2] },
+        "auth": { "method": "token", "issuer": "main", "reason": "expired" } });
     let against = |text: &str| {
         let exchange = exchange(&format!("[exchange.log]\n{text}"));
         compare::log(&exchange.log.expect("it expects a record"), &record)
     };
     let fine = "route = 'orders'\nms.matches = '^12'\nupstream = { status = 200, absent = ['error'], tries = [1, { matches = '2' }] }";
     assert_eq!(against(fine), Vec::<String>::new());
+    assert_eq!(against("auth = { method = 'token', reason = { matches = '^exp' } }"), Vec::<String>::new());
     let cases = [
+        ("auth = { issuer = 'other' }", "log.auth.issuer: expected \"other\", saw \"main\""),
+        ("auth = { absent = ['reason'] }", "log.auth.reason: expected nothing, saw \"expired\""),
         ("route = 'users'", "log.route: expected \"users\", saw \"orders\""),
         ("upstream.status = 201", "log.upstream.status: expected 201, saw 200"),
         ("upstream.error = 'x'", "log.upstream.error: expected \"x\", saw nothing"),
