@@ -128,7 +128,11 @@ impl Issuer {
 
     /// Remembers a token: never past its end, nor for longer than the configuration allows.
     pub fn remember(&self, hash: [u8; 32], token: &Rc<Verified>, expires_ms: Option<f64>, now_ms: f64) {
-        let longest = now_ms + self.token_cache.as_secs_f64() * 1000.0;
+        let cache = match &self.keys {
+            Keys::Asked(asked) => asked.cache,
+            Keys::Secret(_) | Keys::Fixed(_) | Keys::Fetched(_) => self.token_cache,
+        };
+        let longest = now_ms + cache.as_secs_f64() * 1000.0;
         let until = expires_ms.map_or(longest, |expires| expires.min(longest));
         if until > now_ms {
             self.verified.borrow_mut().put(hash, Rc::clone(token), until);

@@ -4,7 +4,7 @@
 use crate::config::words::Method;
 use crate::exchange::AuthNote;
 use crate::jose::flaw::Flaw;
-use crate::reject::{Challenge, Reject};
+use crate::reject::{Challenge, Denial, Reject};
 use http::header::{HeaderName, HeaderValue};
 use std::rc::Rc;
 
@@ -117,11 +117,11 @@ impl Refusal {
     pub fn reject(&self, challenges: &Challenges) -> Reject {
         let challenge = Challenge { fields: challenges.fields(self), nonce: self.nonce() };
         match &self.kind {
-            Kind::Missing => Reject::CredentialsMissing(challenge),
-            Kind::Malformed => Reject::CredentialsMalformed(challenge),
-            Kind::Invalid | Kind::Expired => Reject::CredentialsInvalid(challenge),
-            Kind::Proof => Reject::ProofInvalid(challenge),
-            Kind::Nonce(_) => Reject::NonceNeeded(challenge),
+            Kind::Missing => Reject::Credentials(Denial::Missing, challenge),
+            Kind::Malformed => Reject::Credentials(Denial::Malformed, challenge),
+            Kind::Invalid | Kind::Expired => Reject::Credentials(Denial::Invalid, challenge),
+            Kind::Proof => Reject::Credentials(Denial::Proof, challenge),
+            Kind::Nonce(_) => Reject::Credentials(Denial::Nonce, challenge),
             Kind::TooLarge => Reject::BodyTooLarge,
             Kind::Unavailable => Reject::IdentityUnavailable,
         }

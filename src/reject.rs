@@ -23,18 +23,8 @@ pub enum Reject {
     BadPath(&'static str),
     /// `Content-Length` says several things.
     BadLength,
-    /// There are no credentials. RFC 9110, section 15.5.2.
-    CredentialsMissing(Challenge),
-    /// Credentials cannot be read, or there are several (RFC 6750, section 3.1: `invalid_request`).
-    CredentialsMalformed(Challenge),
-    /// Credentials do not hold.
-    CredentialsInvalid(Challenge),
-    /// The proof of a bound token does not hold (RFC 9449, section 7.1).
-    ProofInvalid(Challenge),
-    /// The proof of a bound token needs a nonce (RFC 9449, section 9).
-    NonceNeeded(Challenge),
-    /// The client may not do this with the scopes that its token has (RFC 6750, section 3.1).
-    InsufficientScope(Challenge),
+    /// Something is wrong with the client's credentials, or missing from them.
+    Credentials(Denial, Challenge),
     /// The client may not do this.
     Forbidden,
     /// Whoever knows the client cannot be asked.
@@ -66,6 +56,23 @@ pub enum Reject {
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
+}
+
+/// What is wrong with credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// They cannot be read, or there are several (RFC 6750, section 3.1: `invalid_request`).
+    Malformed,
+    /// There are none. RFC 9110, section 15.5.2.
+    Missing,
+    /// They do not hold.
+    Invalid,
+    /// The proof of a bound token does not hold (RFC 9449, section 7.1).
+    Proof,
+    /// The proof of a bound token needs a nonce (RFC 9449, section 9).
+    Nonce,
+    /// They hold, and the scopes are not enough (RFC 6750, section 3.1).
+    Scope,
 }
 
 /// How the client may show who it is: fields of an answer.
@@ -101,6 +108,42 @@ struct Problem<'a> {
     request_id: &'a str,
 }
 
+impl Denial {
+    fn entry(self) -> Entry {
+        let entry = |code, status, detail| Entry { code, status, detail, proxy_error: None };
+        match self {
+            Denial::Malformed => entry(
+                "credentials-malformed",
+                StatusCode::BAD_REQUEST,
+                "The request's credentials cannot be read, or it has more than one of a kind.",
+            ),
+            Denial::Missing => entry(
+                "credentials-missing",
+                StatusCode::UNAUTHORIZED,
+                "This address needs credentials, and the request has none that it takes.",
+            ),
+            Denial::Invalid => {
+                entry("credentials-invalid", StatusCode::UNAUTHORIZED, "The request's credentials do not hold.")
+            }
+            Denial::Proof => entry(
+                "proof-invalid",
+                StatusCode::UNAUTHORIZED,
+                "The DPoP proof does not hold for this request and this token.",
+            ),
+            Denial::Nonce => entry(
+                "nonce-needed",
+                StatusCode::UNAUTHORIZED,
+                "The DPoP proof needs the nonce that this answer gives.",
+            ),
+            Denial::Scope => entry(
+                "insufficient-scope",
+                StatusCode::FORBIDDEN,
+                "The token does not have the scopes that this needs.",
+            ),
+        }
+    }
+}
+
 impl Reject {
     /// One of each, for the documentation and its test.
     pub fn catalogue() -> Vec<Reject> {
@@ -108,12 +151,12 @@ impl Reject {
             Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
             Reject::BadLength,
             Reject::BadParameter,
-            Reject::CredentialsMalformed(Challenge::default()),
-            Reject::CredentialsMissing(Challenge::default()),
-            Reject::CredentialsInvalid(Challenge::default()),
-            Reject::ProofInvalid(Challenge::default()),
-            Reject::NonceNeeded(Challenge::default()),
-            Reject::InsufficientScope(Challenge::default()),
+            Reject::Credentials(Denial::Malformed, Challenge::default()),
+            Reject::Credentials(Denial::Missing, Challenge::default()),
+            Reject::Credentials(Denial::Invalid, Challenge::default()),
+            Reject::Credentials(Denial::Proof, Challenge::default()),
+            Reject::Credentials(Denial::Nonce, Challenge::default()),
+            Reject::Credentials(Denial::Scope, Challenge::default()),
             Reject::AccessDenied,
             Reject::Forbidden,
             Reject::CorsRefused,
@@ -133,6 +176,7 @@ impl Reject {
     }
 
     /// What the catalogue says of it.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub fn entry(&self) -> Entry {
         let client = |code, status, detail| Entry { code, status, detail, proxy_error: None };
         let fault = |code, status, error, detail| Entry { code, status, detail, proxy_error: Some(error) };
@@ -147,34 +191,7 @@ impl Reject {
             Reject::BadLength => {
                 client("bad-length", StatusCode::BAD_REQUEST, "The Content-Length field says nothing definite.")
             }
-            Reject::CredentialsMalformed(_) => client(
-                "credentials-malformed",
-                StatusCode::BAD_REQUEST,
-                "The request's credentials cannot be read, or it has more than one of a kind.",
-            ),
-            Reject::CredentialsMissing(_) => client(
-                "credentials-missing",
-                StatusCode::UNAUTHORIZED,
-                "This address needs credentials, and the request has none that it takes.",
-            ),
-            Reject::CredentialsInvalid(_) => {
-                client("credentials-invalid", StatusCode::UNAUTHORIZED, "The request's credentials do not hold.")
-            }
-            Reject::ProofInvalid(_) => client(
-                "proof-invalid",
-                StatusCode::UNAUTHORIZED,
-                "The DPoP proof does not hold for this request and this token.",
-            ),
-            Reject::NonceNeeded(_) => client(
-                "nonce-needed",
-                StatusCode::UNAUTHORIZED,
-                "The DPoP proof needs the nonce that this answer gives.",
-            ),
-            Reject::InsufficientScope(_) => client(
-                "insufficient-scope",
-                StatusCode::FORBIDDEN,
-                "The token does not have the scopes that this needs.",
-            ),
+            Reject::Credentials(denial, _) => denial.entry(),
             Reject::Forbidden => client("forbidden", StatusCode::FORBIDDEN, "This client may not do this."),
             Reject::IdentityUnavailable => fault(
                 "identity-unavailable",
@@ -240,18 +257,6 @@ impl Reject {
         }
     }
 
-    fn challenge(&self) -> Option<&Challenge> {
-        match self {
-            Reject::CredentialsMissing(challenge)
-            | Reject::CredentialsMalformed(challenge)
-            | Reject::CredentialsInvalid(challenge)
-            | Reject::ProofInvalid(challenge)
-            | Reject::NonceNeeded(challenge)
-            | Reject::InsufficientScope(challenge) => Some(challenge),
-            _ => None,
-        }
-    }
-
     /// The response: a problem document in JSON, or its words as text for a client that takes no JSON.
     pub fn response(&self, ex: &Exchange, gateway: &str) -> Response<Body> {
         let Entry { code, status, detail, proxy_error } = self.entry();
@@ -276,7 +281,7 @@ impl Reject {
         {
             fields.insert(PROXY_STATUS, value);
         }
-        if let Some(Challenge { fields: challenges, nonce }) = self.challenge() {
+        if let Reject::Credentials(_, Challenge { fields: challenges, nonce }) = self {
             for challenge in challenges {
                 fields.append(header::WWW_AUTHENTICATE, challenge.clone());
             }

@@ -10,6 +10,7 @@ use crate::compile;
 use crate::config::document::Sections;
 use crate::config::units::Duration;
 use crate::exchange::Exchange;
+use crate::gateway::Gateway;
 use crate::jose::token::{EmbeddedKey, parse};
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
@@ -76,7 +77,13 @@ pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
             };
             let sections = std::mem::take(&mut configuration.parts);
             let sections = sections.stored.unwrap_or(sections.bindings);
-            verify(folder, sections, &token, issuers, proof.as_deref(), *network)
+            match prepare(sections, issuers) {
+                Ok(gateway) => {
+                    secrets::fill(folder, &gateway);
+                    verify(&gateway, &token, proof.as_deref(), *network)
+                }
+                Err(message) => Outcome::usage(message),
+            }
         }
     }
 }
@@ -143,31 +150,25 @@ fn moment(seconds: f64) -> String {
     format!("{}, {relative}", humantime::format_rfc3339_seconds(at))
 }
 
-fn verify(
-    folder: &Path,
-    mut sections: Sections,
-    token: &str,
-    issuers: &[String],
-    proof: Option<&str>,
-    network: Network,
-) -> Outcome {
+/// A gateway with one route, which takes the tokens of these issuers, and answers.
+fn prepare(mut sections: Sections, issuers: &[String]) -> Result<Gateway, String> {
     if sections.issuers.is_empty() {
-        return Outcome::usage("the configuration has no issuer");
+        return Err("the configuration has no issuer".to_owned());
     }
     let all = sections.issuers.keys().cloned().collect();
-    let issuers = if issuers.is_empty() { all } else { issuers.to_vec() };
+    let issuers: Vec<String> = if issuers.is_empty() { all } else { issuers.to_vec() };
     if let Some(unknown) = issuers.iter().find(|name| !sections.issuers.contains_key(*name)) {
         let known: Vec<&str> = sections.issuers.keys().map(String::as_str).collect();
-        return Outcome::usage(format!("no issuer is named `{unknown}`: there are {}", known.join(", ")));
+        return Err(format!("no issuer is named `{unknown}`: there are {}", known.join(", ")));
     }
-    // A route that takes the tokens of these issuers, and answers.
     let route = json!({ "match": { "path": "/" }, "authenticate": { "issuers": issuers }, "respond": {} });
     sections.routes = [("token".to_owned(), route)].into();
     sections.upstreams.clear();
-    let Some(gateway) = compile::load(&sections, None).gateway else {
-        return Outcome::usage("issuers that cannot be told apart: name one with --issuer");
-    };
-    secrets::fill(folder, &gateway);
+    let loaded = compile::load(&sections, None);
+    loaded.gateway.ok_or_else(|| "these issuers cannot be told apart: name one with --issuer".to_owned())
+}
+
+fn verify(gateway: &Gateway, token: &str, proof: Option<&str>, network: Network) -> Outcome {
     let scheme = if proof.is_some() { "DPoP" } else { "Bearer" };
     let mut fields = vec![format!("Authorization: {scheme} {token}")];
     fields.extend(proof.map(|proof| format!("DPoP: {proof}")));
@@ -175,7 +176,7 @@ fn verify(
         Ok(asked) => asked,
         Err(message) => return Outcome::usage(message),
     };
-    match tell(&gateway, &asked, network) {
+    match tell(gateway, &asked, network) {
         Some(told) => verdict(token, &told.ex, &told.events),
         None => Outcome::usage("the token waits for something that is not there"),
     }

@@ -26,6 +26,15 @@ const KEY_CACHE: Std = Std::from_secs(60);
 
 type Diagnostics = Vec<Diagnostic>;
 
+/// One consumer while it is compiled.
+struct One<'a> {
+    name: &'a str,
+    place: &'a Place,
+    section: &'a section::Consumer,
+    /// Its position among the consumers.
+    position: usize,
+}
+
 /// What was found so far, with the place of each.
 #[derive(Default)]
 struct Found {
@@ -51,11 +60,12 @@ pub fn compile(
         let section::Consumer { groups, metadata, .. } = &section;
         let consumer = Consumer { name: name.clone(), groups: groups.clone(), metadata: metadata.clone() };
         found.consumers.list.push(Rc::new(consumer));
-        found.names(name, &section, &place, position, diagnostics);
-        found.api_keys(&section, &place, position, diagnostics);
-        found.passwords(name, &section, &place, position, diagnostics);
-        found.signature_keys(&section, &place, position, diagnostics);
-        found.certificates(&section, &place, position, scope, diagnostics);
+        let one = One { name, place: &place, section: &section, position };
+        found.names(&one, diagnostics);
+        found.api_keys(&one, diagnostics);
+        found.passwords(&one, diagnostics);
+        found.signature_keys(&one, diagnostics);
+        found.certificates(&one, scope, diagnostics);
     }
     let place = place_of(Kind::Gateway, "").key("api_key");
     within(api_key.cache, Std::ZERO..=Std::from_secs(3_600), &place.key("cache"), diagnostics);
@@ -63,14 +73,8 @@ pub fn compile(
 }
 
 impl Found {
-    fn names(
-        &mut self,
-        name: &str,
-        section: &section::Consumer,
-        place: &Place,
-        position: usize,
-        diagnostics: &mut Diagnostics,
-    ) {
+    fn names(&mut self, one: &One<'_>, diagnostics: &mut Diagnostics) {
+        let One { name, place, section, position } = *one;
         let aliases = section.aliases.iter().enumerate();
         let aliases = aliases.map(|(index, alias)| (alias.clone(), place.key("aliases").index(index)));
         for (name, place) in std::iter::once((name.to_owned(), place.clone().name())).chain(aliases) {
@@ -84,7 +88,8 @@ impl Found {
         }
     }
 
-    fn api_keys(&mut self, section: &section::Consumer, place: &Place, position: usize, diagnostics: &mut Diagnostics) {
+    fn api_keys(&mut self, one: &One<'_>, diagnostics: &mut Diagnostics) {
+        let One { place, section, position, .. } = *one;
         for (index, key) in section.api_keys.iter().enumerate() {
             let place = place.key("api_keys").index(index);
             let hash = from_hex(&key.sha256);
@@ -113,14 +118,8 @@ impl Found {
         }
     }
 
-    fn passwords(
-        &mut self,
-        name: &str,
-        section: &section::Consumer,
-        place: &Place,
-        position: usize,
-        diagnostics: &mut Diagnostics,
-    ) {
+    fn passwords(&mut self, one: &One<'_>, diagnostics: &mut Diagnostics) {
+        let One { name, place, section, position } = *one;
         for (index, password) in section.passwords.iter().enumerate() {
             let place = place.key("passwords").index(index);
             let user = password.user.as_deref().unwrap_or(name);
@@ -150,13 +149,8 @@ impl Found {
         }
     }
 
-    fn signature_keys(
-        &mut self,
-        section: &section::Consumer,
-        place: &Place,
-        position: usize,
-        diagnostics: &mut Diagnostics,
-    ) {
+    fn signature_keys(&mut self, one: &One<'_>, diagnostics: &mut Diagnostics) {
+        let One { place, section, position, .. } = *one;
         for (index, key) in section.signature_keys.iter().enumerate() {
             let place = place.key("signature_keys").index(index);
             if let Some(first) = self.key_ids.get(&key.id) {
@@ -180,14 +174,8 @@ impl Found {
         }
     }
 
-    fn certificates(
-        &mut self,
-        section: &section::Consumer,
-        place: &Place,
-        position: usize,
-        scope: &issuer::Scope<'_>,
-        diagnostics: &mut Diagnostics,
-    ) {
+    fn certificates(&mut self, one: &One<'_>, scope: &issuer::Scope<'_>, diagnostics: &mut Diagnostics) {
+        let One { place, section, position, .. } = *one;
         if !section.certificates.is_empty() {
             no_certificates(&place.key("certificates"), scope, diagnostics);
         }

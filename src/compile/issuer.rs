@@ -5,6 +5,7 @@ use crate::bounded::Bounded;
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::identity::{self as section, Discovery};
 use crate::config::names;
+use crate::config::units::Duration;
 use crate::host::Capabilities;
 use crate::issuer::introspection::Introspection;
 use crate::issuer::key_source::{KeySource, Limits, Location};
@@ -77,7 +78,7 @@ pub fn compile(
     let claims = one.claims(diagnostics);
     let dpop = one.dpop(diagnostics);
     let revocations = one.revocations(diagnostics);
-    let cache = one.within("token_cache", section.token_cache, Std::ZERO..=HOUR, TOKEN_CACHE, diagnostics);
+    let cache = one.within("token_cache", section.token_cache, (Std::ZERO..=HOUR, TOKEN_CACHE), diagnostics);
     if diagnostics.len() > before {
         return None;
     }
@@ -99,9 +100,8 @@ impl One<'_> {
     fn within(
         &self,
         key: &str,
-        given: Option<crate::config::units::Duration>,
-        range: RangeInclusive<Std>,
-        default: Std,
+        given: Option<Duration>,
+        (range, default): (RangeInclusive<Std>, Std),
         diagnostics: &mut Diagnostics,
     ) -> Std {
         within(given, range, &self.place.key(key), diagnostics);
@@ -111,10 +111,11 @@ impl One<'_> {
     fn limits(&self, diagnostics: &mut Diagnostics) -> Limits {
         let One { section, place, .. } = self;
         let seconds = Std::from_secs;
-        let refresh = self.within("refresh", section.refresh, seconds(10)..=seconds(86_400), REFRESH, diagnostics);
-        let cooldown = self.within("cooldown", section.cooldown, seconds(1)..=HOUR, COOLDOWN, diagnostics);
-        let stale = self.within("stale", section.stale, Std::ZERO..=seconds(30 * 86_400), STALE, diagnostics);
-        let timeout = self.within("timeout", section.timeout, Std::from_millis(1)..=seconds(60), TIMEOUT, diagnostics);
+        let refresh = self.within("refresh", section.refresh, (seconds(10)..=seconds(86_400), REFRESH), diagnostics);
+        let cooldown = self.within("cooldown", section.cooldown, (seconds(1)..=HOUR, COOLDOWN), diagnostics);
+        let stale = self.within("stale", section.stale, (Std::ZERO..=seconds(30 * 86_400), STALE), diagnostics);
+        let timeout =
+            self.within("timeout", section.timeout, (Std::from_millis(1)..=seconds(60), TIMEOUT), diagnostics);
         let max_size = size(section.max_size, MAX_SIZE, 1_000..=4_000_000, &place.key("max_size"), diagnostics);
         let max_keys = section.max_keys.unwrap_or(MAX_KEYS);
         if !(1..=1_000).contains(&max_keys) {
@@ -333,7 +334,7 @@ impl One<'_> {
             }
             _ => {}
         }
-        let leeway = self.within("leeway", section.leeway, Std::ZERO..=Std::from_secs(300), LEEWAY, diagnostics);
+        let leeway = self.within("leeway", section.leeway, (Std::ZERO..=Std::from_secs(300), LEEWAY), diagnostics);
         if let Some(max_age) = section.max_age {
             let range = Std::from_secs(1)..=Std::from_secs(366 * 86_400);
             within(Some(max_age), range, &place.key("max_age"), diagnostics);

@@ -127,9 +127,4 @@ impl Introspection {
         value.set_sensitive(true);
         Some(value)
     }
-
-    /// Until when a good token may be remembered, in milliseconds since 1970.
-    pub fn until(&self, now_ms: f64) -> f64 {
-        now_ms + self.cache.as_secs_f64() * 1000.0
-    }
 }

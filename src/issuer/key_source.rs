@@ -162,13 +162,13 @@ impl KeySource {
             }
             // Old keys are better than none, should the issuer not answer.
             if before.is_none() {
-                return Some(match self.from_issuer(host).await {
+                return Some(match self.asked_of_issuer(host).await {
                     Some(held) => self.adopt(None, held),
                     None => self.adopt(None, stored),
                 });
             }
         }
-        let held = self.from_issuer(host).await?;
+        let held = self.asked_of_issuer(host).await?;
         Some(self.adopt(before.as_ref(), held))
     }
 
@@ -179,7 +179,7 @@ impl KeySource {
         held
     }
 
-    async fn from_issuer(&self, host: &SharedHost) -> Option<Held<KeySet>> {
+    async fn asked_of_issuer(&self, host: &SharedHost) -> Option<Held<KeySet>> {
         self.asked.set(Some(host.now()));
         match self.ask(host).await {
             Ok((set, text)) => {

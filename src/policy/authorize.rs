@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::identity::Identity;
 use crate::interest::Interest;
 use crate::refusal::Challenges;
-use crate::reject::{Challenge, Reject};
+use crate::reject::{Challenge, Denial, Reject};
 use crate::rule::Rule;
 
 /// What a route asks of a client.
@@ -62,7 +62,9 @@ impl Authorize {
             note.detail = Some(detail);
         }
         let reject = match (lacks, &ex.identity) {
-            (_, None) => Reject::CredentialsMissing(Challenge { fields: self.challenges.plain(), nonce: None }),
+            (_, None) => {
+                Reject::Credentials(Denial::Missing, Challenge { fields: self.challenges.plain(), nonce: None })
+            }
             (Lacks::Scope, Some(identity)) => self.insufficient_scope(identity),
             (Lacks::Group | Lacks::Rule(_), Some(_)) => Reject::Forbidden,
         };
@@ -109,6 +111,6 @@ impl Authorize {
     fn insufficient_scope(&self, identity: &Identity) -> Reject {
         let bound = identity.claims.get("cnf").is_some_and(|confirmation| confirmation.get("jkt").is_some());
         let fields = self.challenges.insufficient_scope(&self.wanted(), bound);
-        Reject::InsufficientScope(Challenge { fields, nonce: None })
+        Reject::Credentials(Denial::Scope, Challenge { fields, nonce: None })
     }
 }

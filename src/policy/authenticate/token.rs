@@ -11,7 +11,7 @@ use crate::config::words::Method;
 use crate::exchange::Exchange;
 use crate::host::{Check, SharedHost};
 use crate::identity::{Identity, find, words};
-use crate::issuer::introspection::{Introspection, Said};
+use crate::issuer::introspection::Said;
 use crate::issuer::key_source::Found;
 use crate::issuer::revocations::Answer;
 use crate::issuer::{Binding, ClaimPaths, Issuer, Keys, Verified};
@@ -36,13 +36,13 @@ impl Authenticate {
         let hash: [u8; 32] = Sha256::digest(shown.token.as_bytes()).into();
         let now = host.now().0;
         let known = self.issuers.iter().find_map(|issuer| Some((issuer.known(&hash, now)?, Rc::clone(issuer))));
-        let (verified, issuer) = match known {
+        let holds = match known {
             Some(known) => known,
             None => self.verify(host, ex, &shown.token, hash).await?,
         };
-        self.check_binding(host, ex, &shown, &verified, &issuer).await?;
-        self.check_revocation(host, &verified, &issuer).await?;
-        Ok(Some(Rc::clone(&verified.identity)))
+        check_binding(host, ex, &shown, &holds).await?;
+        check_revocation(host, &holds).await?;
+        Ok(Some(Rc::clone(&holds.0.identity)))
     }
 
     async fn verify(&self, host: &SharedHost, ex: &Exchange, text: &str, hash: [u8; 32]) -> Result<Holds, Refusal> {
@@ -91,7 +91,9 @@ impl Authenticate {
                 endpoint.refuse(hash, host.now().0);
                 Err(inactive(issuer))
             }
-            Said::Active(claims) => self.active(host, claims, hash, issuer, endpoint),
+            Said::Active(claims) => {
+                self.active(host, claims, hash, issuer).inspect_err(|_| endpoint.refuse(hash, host.now().0))
+            }
         }
     }
 
@@ -102,19 +104,14 @@ impl Authenticate {
         mut claims: Map<String, Value>,
         hash: [u8; 32],
         issuer: &Rc<Issuer>,
-        endpoint: &Introspection,
     ) -> Result<Holds, Refusal> {
         let now = host.now().0;
         // RFC 7662, section 2.2: `iss` is optional there.
         claims.entry("iss").or_insert_with(|| issuer.rules.issuer.clone().into());
-        let times = issuer.rules.check(&OPAQUE, &claims, now / 1000.0).map_err(|flaw| {
-            endpoint.refuse(hash, now);
-            Refusal::flaw(Some(&issuer.name), &flaw)
-        })?;
+        let refuse = |flaw| Refusal::flaw(Some(&issuer.name), &flaw);
+        let times = issuer.rules.check(&OPAQUE, &claims, now / 1000.0).map_err(refuse)?;
         let verified = Rc::new(self.verified(claims, issuer));
-        let until = endpoint.until(now);
-        let expires = times.expires.map_or(until, |expires| (expires * 1000.0).min(until));
-        issuer.remember(hash, &verified, Some(expires), now);
+        issuer.remember(hash, &verified, times.expires.map(|expires| expires * 1000.0), now);
         Ok((verified, Rc::clone(issuer)))
     }
 
@@ -134,39 +131,37 @@ impl Authenticate {
         let identity = Identity { method: Method::Token, subject, issuer, consumer, groups, scopes, claims };
         Verified { identity: Rc::new(identity), id, issued, binding }
     }
+}
 
-    /// A token that is bound to something is worth nothing without it, and one that must be bound is worth nothing
-    /// unbound (RFC 9449, section 7.1 and 7.2).
-    async fn check_binding(
-        &self,
-        host: &SharedHost,
-        ex: &mut Exchange,
-        shown: &Shown,
-        token: &Verified,
-        issuer: &Issuer,
-    ) -> Result<(), Refusal> {
-        let not_bound = || Refusal::flaw(Some(&issuer.name), &Flaw::NotBound);
-        match &token.binding {
-            Binding::Key(thumbprint) if shown.dpop => dpop::check(host, ex, &shown.token, thumbprint, issuer).await,
-            Binding::Key(_) | Binding::Other => Err(not_bound()),
-            _ if shown.dpop || issuer.dpop.required => Err(not_bound()),
-            Binding::Certificate(hash) => match &ex.facts.certificate {
-                Some(certificate) if certificate.is(hash) => Ok(()),
-                _ => Err(not_bound()),
-            },
-            Binding::Bearer => Ok(()),
-        }
+/// A token that is bound to something is worth nothing without it, and one that must be bound is worth nothing unbound
+/// (RFC 9449, sections 7.1 and 7.2).
+async fn check_binding(
+    host: &SharedHost,
+    ex: &mut Exchange,
+    shown: &Shown,
+    (token, issuer): &Holds,
+) -> Result<(), Refusal> {
+    let not_bound = || Refusal::flaw(Some(&issuer.name), &Flaw::NotBound);
+    match &token.binding {
+        Binding::Key(thumbprint) if shown.dpop => dpop::check(host, ex, &shown.token, thumbprint, issuer).await,
+        Binding::Key(_) | Binding::Other => Err(not_bound()),
+        _ if shown.dpop || issuer.dpop.required => Err(not_bound()),
+        Binding::Certificate(hash) => match &ex.facts.certificate {
+            Some(certificate) if certificate.is(hash) => Ok(()),
+            _ => Err(not_bound()),
+        },
+        Binding::Bearer => Ok(()),
     }
+}
 
-    async fn check_revocation(&self, host: &SharedHost, token: &Verified, issuer: &Issuer) -> Result<(), Refusal> {
-        let Some(list) = &issuer.revocations else { return Ok(()) };
-        match list.check(host, token.id.as_deref(), token.identity.subject.as_deref(), token.issued).await {
-            Answer::Good => Ok(()),
-            Answer::Revoked => Err(Refusal::flaw(Some(&issuer.name), &Flaw::Revoked)),
-            Answer::Unavailable => {
-                let refusal = unavailable("revocations-unavailable", "the list of revoked tokens cannot be read");
-                Err(refusal.of(&issuer.name))
-            }
+async fn check_revocation(host: &SharedHost, (token, issuer): &Holds) -> Result<(), Refusal> {
+    let Some(list) = &issuer.revocations else { return Ok(()) };
+    match list.check(host, token.id.as_deref(), token.identity.subject.as_deref(), token.issued).await {
+        Answer::Good => Ok(()),
+        Answer::Revoked => Err(Refusal::flaw(Some(&issuer.name), &Flaw::Revoked)),
+        Answer::Unavailable => {
+            let refusal = unavailable("revocations-unavailable", "the list of revoked tokens cannot be read");
+            Err(refusal.of(&issuer.name))
         }
     }
 }
