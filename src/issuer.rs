@@ -14,7 +14,7 @@ use introspection::Introspection;
 use key_source::KeySource;
 use revocations::Revocations;
 use serde_json::{Map, Value};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,8 +33,6 @@ pub struct Issuer {
     /// The tokens that were verified, by the SHA-256 of each. What is lost with the instance is the time to verify them
     /// again.
     pub verified: RefCell<Bounded<Rc<Verified>>>,
-    /// Which keys they were verified with.
-    pub generation: Cell<u64>,
 }
 
 /// What an issuer's tokens are verified with.
@@ -82,6 +80,8 @@ pub struct Verified {
     pub issued: Option<f64>,
     /// What it is bound to.
     pub binding: Binding,
+    /// Which keys it was verified with: [`Issuer::generation`] before that began.
+    pub generation: u64,
 }
 
 /// What a token is bound to (`cnf`, RFC 7800).
@@ -119,11 +119,8 @@ impl Issuer {
 
     /// A token that was verified before, with keys that still hold.
     pub fn known(&self, hash: &[u8; 32], now_ms: f64) -> Option<Rc<Verified>> {
-        let generation = self.current_generation();
-        if self.generation.replace(generation) != generation {
-            self.verified.borrow_mut().clear();
-        }
-        self.verified.borrow_mut().get(hash, now_ms)
+        let known = self.verified.borrow_mut().get(hash, now_ms)?;
+        (known.generation == self.generation()).then_some(known)
     }
 
     /// Remembers a token: never past its end, nor for longer than the configuration allows.
@@ -139,7 +136,8 @@ impl Issuer {
         }
     }
 
-    fn current_generation(&self) -> u64 {
+    /// Counts the changes of its keys: what was verified under one number is worth nothing under another.
+    pub fn generation(&self) -> u64 {
         match &self.keys {
             Keys::Fetched(source) => source.generation(),
             Keys::Secret(_) | Keys::Fixed(_) | Keys::Asked(_) => 0,

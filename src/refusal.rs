@@ -25,6 +25,8 @@ pub struct Refusal {
     /// What is wrong, in a sentence for a person who may know all.
     pub detail: String,
     pub kind: Kind,
+    /// Whether the request's content went with it: it was read, and is not whole.
+    pub content_lost: bool,
 }
 
 /// What the client is told.
@@ -76,11 +78,12 @@ impl Refusal {
             reason: "missing",
             detail: "the request shows no credentials that this route takes".to_owned(),
             kind: Kind::Missing,
+            content_lost: false,
         }
     }
 
     pub fn new(method: Method, kind: Kind, reason: &'static str, detail: impl Into<String>) -> Refusal {
-        Refusal { method: Some(method), issuer: None, reason, detail: detail.into(), kind }
+        Refusal { method: Some(method), issuer: None, reason, detail: detail.into(), kind, content_lost: false }
     }
 
     pub fn flaw(issuer: Option<&Rc<str>>, flaw: &Flaw) -> Refusal {
@@ -94,6 +97,7 @@ impl Refusal {
             reason: flaw.code(),
             detail: flaw.to_string(),
             kind,
+            content_lost: false,
         }
     }
 

@@ -304,6 +304,7 @@ pub fn authorize(
         groups: section.groups.clone(),
         rules,
         challenges: authenticate.map(|authenticate| authenticate.challenges.clone()).unwrap_or_default(),
-        dry_run: section.dry_run,
+        // Where it is only tried who a client is, it can only be tried what that one may do.
+        dry_run: section.dry_run || authenticate.is_some_and(|authenticate| authenticate.dry_run),
     }
 }

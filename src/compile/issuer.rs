@@ -92,7 +92,6 @@ pub fn compile(
         revocations,
         token_cache: cache,
         verified: RefCell::new(Bounded::new(REMEMBERED)),
-        generation: Cell::new(0),
     })
 }
 

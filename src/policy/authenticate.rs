@@ -102,6 +102,11 @@ impl Authenticate {
                     ex.identity = Some(identity);
                     return Ok(());
                 }
+                // What it has cost is gone: no other way may pass the request on.
+                Err(refusal) if refusal.content_lost => {
+                    refused = Some(refusal);
+                    break;
+                }
                 Err(refusal) => drop(refused.get_or_insert(refusal)),
             }
         }

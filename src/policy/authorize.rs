@@ -62,6 +62,7 @@ impl Authorize {
             note.detail = Some(detail);
         }
         let reject = match (lacks, &ex.identity) {
+            (_, None) if self.challenges.list.is_empty() => Reject::Forbidden,
             (_, None) => {
                 Reject::Credentials(Denial::Missing, Challenge { fields: self.challenges.plain(), nonce: None })
             }

@@ -75,7 +75,8 @@ impl Authenticate {
             }
             (KeyMaterial::Public(_), None) => return Err(refused(Flaw::WrongAlgorithm)),
         }
-        if candidate.covers_content() {
+        // What is only tried must not cost the request its content.
+        if candidate.covers_content() && !self.dry_run {
             self.check_content(host, ex).await?;
         }
         self.once(host, candidate).await
@@ -88,13 +89,7 @@ impl Authenticate {
             Body::Bytes(bytes) => bytes,
             body @ Body::Host(_) => {
                 let left = ex.time_left(host.now()).unwrap_or(Duration::ZERO);
-                host.collect(body, self.places.signature.max_body, left).await.map_err(|error| match error {
-                    HostError::BodyTooLarge => {
-                        let detail = "the content is larger than a signed request's may be";
-                        Refusal::new(Method::Signature, Kind::TooLarge, "content-too-large", detail)
-                    }
-                    _ => invalid("content-unread", "the content could not be read"),
-                })?
+                host.collect(body, self.places.signature.max_body, left).await.map_err(unread)?
             }
         };
         let checked = check_digest(&ex.headers, &content).map_err(refused);
@@ -135,6 +130,18 @@ fn refused(flaw: Flaw) -> Refusal {
         _ => Kind::Invalid,
     };
     Refusal::new(Method::Signature, kind, flaw.code(), flaw.to_string())
+}
+
+/// The content could not be read to its end.
+fn unread(error: HostError) -> Refusal {
+    let refusal = match error {
+        HostError::BodyTooLarge => {
+            let detail = "the content is larger than a signed request's may be";
+            Refusal::new(Method::Signature, Kind::TooLarge, "content-too-large", detail)
+        }
+        _ => invalid("content-unread", "the content could not be read"),
+    };
+    Refusal { content_lost: true, ..refusal }
 }
 
 fn invalid(reason: &'static str, detail: &str) -> Refusal {

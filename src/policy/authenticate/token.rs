@@ -15,6 +15,7 @@ use crate::issuer::introspection::Said;
 use crate::issuer::key_source::Found;
 use crate::issuer::revocations::Answer;
 use crate::issuer::{Binding, ClaimPaths, Issuer, Keys, Verified};
+use crate::jose::claims::Times;
 use crate::jose::flaw::Flaw;
 use crate::jose::secret::hmac_verify;
 use crate::jose::token::{EmbeddedKey, Header, Token, parse};
@@ -59,11 +60,11 @@ impl Authenticate {
         match (issuers.find(|issuer| Some(issuer.rules.issuer.as_str()) == named), asked) {
             (Some(issuer), _) => {
                 let refuse = |flaw: Flaw| Refusal::flaw(Some(&issuer.name), &flaw);
-                check_signature(host, ex, &token, issuer).await?;
+                let generation = check_signature(host, ex, &token, issuer).await?;
                 let times = issuer.rules.check(&token.header, &token.claims, host.now().0 / 1000.0).map_err(refuse)?;
                 let now = host.now().0;
-                let verified = Rc::new(self.verified(token.claims, issuer));
-                issuer.remember(hash, &verified, times.expires.map(|expires| expires * 1000.0), now);
+                let verified = Rc::new(self.verified(token.claims, issuer, generation));
+                issuer.remember(hash, &verified, end_of(&verified, issuer, times), now);
                 Ok((verified, Rc::clone(issuer)))
             }
             (None, Some(issuer)) => self.ask(host, text, hash, issuer).await,
@@ -110,13 +111,13 @@ impl Authenticate {
         claims.entry("iss").or_insert_with(|| issuer.rules.issuer.clone().into());
         let refuse = |flaw| Refusal::flaw(Some(&issuer.name), &flaw);
         let times = issuer.rules.check(&OPAQUE, &claims, now / 1000.0).map_err(refuse)?;
-        let verified = Rc::new(self.verified(claims, issuer));
-        issuer.remember(hash, &verified, times.expires.map(|expires| expires * 1000.0), now);
+        let verified = Rc::new(self.verified(claims, issuer, issuer.generation()));
+        issuer.remember(hash, &verified, end_of(&verified, issuer, times), now);
         Ok((verified, Rc::clone(issuer)))
     }
 
     /// What edgate takes from the claims.
-    fn verified(&self, claims: Map<String, Value>, issuer: &Issuer) -> Verified {
+    fn verified(&self, claims: Map<String, Value>, issuer: &Issuer, generation: u64) -> Verified {
         let ClaimPaths { subject, scopes, groups, consumer } = &issuer.claims;
         let at = |path: &[String]| path.split_first().and_then(|(first, rest)| find(claims.get(first)?, rest));
         let consumer = consumer.as_ref().and_then(|path| self.consumers.named(at(path)?.as_str()?));
@@ -129,7 +130,7 @@ impl Authenticate {
         let binding = Binding::of(&claims);
         let issuer = Some(Rc::clone(&issuer.name));
         let identity = Identity { method: Method::Token, subject, issuer, consumer, groups, scopes, claims };
-        Verified { identity: Rc::new(identity), id, issued, binding }
+        Verified { identity: Rc::new(identity), id, issued, binding, generation }
     }
 }
 
@@ -169,13 +170,20 @@ async fn check_revocation(host: &SharedHost, (token, issuer): &Holds) -> Result<
 /// What stands in the place of a header where nobody can read one.
 const OPAQUE: Header = Header { alg: String::new(), typ: None, kid: None, jwk: None };
 
-/// Whether the signature holds, with a key and an algorithm of the issuer's.
+/// When a token ends, by its own end or by its age, in milliseconds since 1970.
+fn end_of(token: &Verified, issuer: &Issuer, times: Times) -> Option<f64> {
+    let by_age = token.issued.zip(issuer.rules.max_age).map(|(issued, age)| issued + age);
+    let ends = times.expires.into_iter().chain(by_age);
+    ends.reduce(f64::min).map(|seconds| seconds * 1000.0)
+}
+
+/// Whether the signature holds, with a key and an algorithm of the issuer's. Gives back which keys those were.
 async fn check_signature(
     host: &SharedHost,
     ex: &Exchange,
     token: &Token<'_>,
     issuer: &Rc<Issuer>,
-) -> Result<(), Refusal> {
+) -> Result<u64, Refusal> {
     let refuse = |flaw: Flaw| Err(Refusal::flaw(Some(&issuer.name), &flaw));
     let algorithm = match token.header.algorithm() {
         Ok(algorithm) => algorithm,
@@ -189,7 +197,7 @@ async fn check_signature(
     let keys = match &issuer.keys {
         Keys::Secret(secret) => {
             let holds = hmac_verify(algorithm, secret.mac(), token.signed.as_bytes(), &token.signature);
-            return if holds { Ok(()) } else { refuse(Flaw::BadSignature) };
+            return if holds { Ok(issuer.generation()) } else { refuse(Flaw::BadSignature) };
         }
         Keys::Asked(_) => return refuse(Flaw::WrongIssuer),
         Keys::Fixed(set) => set.candidates(algorithm, id).map(|key| Rc::clone(&key.public)).collect(),
@@ -207,10 +215,11 @@ async fn check_signature(
     if keys.is_empty() {
         return refuse(Flaw::UnknownKey);
     }
+    let generation = issuer.generation();
     for key in &keys {
         let check = Check { algorithm, key, message: token.signed, signature: &token.signature, lasting: true };
         match host.verify(check).await {
-            Ok(true) => return Ok(()),
+            Ok(true) => return Ok(generation),
             Ok(false) => {}
             Err(_) => {
                 return Err(unavailable("no-verdict", "the platform could not check the signature").of(&issuer.name));
