@@ -21,6 +21,7 @@ use crate::gateway::{Gateway, Name};
 use crate::headers::is_secret;
 use crate::host::Capabilities;
 use crate::observe::LogPolicy;
+use crate::policy::Policy;
 use crate::routing::Router;
 use crate::secret::SecretSlot;
 use crate::upstream::Upstream;
@@ -88,6 +89,10 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
         diagnostics.push(Diagnostic::new(Code::NoRoutes, Place::default(), message, "no route").help(help));
     }
     overlap::check(&entries, &mut diagnostics);
+    // After a mistake, whatever cannot be read may name it.
+    if !diagnostics.iter().any(Diagnostic::is_error) {
+        unused_issuers(sections, &gateway, &mut diagnostics);
+    }
     let entries: Vec<_> = entries.into_iter().map(|placed| placed.entry).collect();
     gateway.router = Router::compile(&entries);
     let serves = !diagnostics.iter().any(Diagnostic::is_error);
@@ -112,10 +117,27 @@ fn known<'a>(
         issuers.insert(name.clone(), compiled.map(Rc::new));
     }
     consumer::nonces(&section.signature, &of, diagnostics);
+    let before = diagnostics.len();
     let consumers = Rc::new(consumer::compile(sections, &section.api_key, &of, diagnostics));
+    let all_consumers = diagnostics.len() == before;
     let places = Rc::new(authenticate::places(section, of.redis.clone(), diagnostics));
     let realm = section.name.clone().unwrap_or_else(|| NAME.to_owned());
-    authenticate::Scope { of, issuers, consumers, places, realm }
+    authenticate::Scope { of, issuers, consumers, all_consumers, places, realm }
+}
+
+/// Issuers whose tokens no route takes.
+fn unused_issuers(sections: &Sections, gateway: &Gateway, diagnostics: &mut Vec<Diagnostic>) {
+    let policies = || gateway.routes.iter().flat_map(|route| &route.policies);
+    let takes = |policy: &Policy, name: &str| match policy {
+        Policy::Authenticate(authenticate) => authenticate.issuers.iter().any(|issuer| &*issuer.name == name),
+        _ => false,
+    };
+    for name in sections.issuers.keys().filter(|name| !policies().any(|policy| takes(policy, name))) {
+        let message = format!("no route takes the tokens of the issuer `{name}`");
+        let help = "name it in `authenticate.issuers`, of a route or of the gateway";
+        let place = place_of(Kind::Issuer, name).name();
+        diagnostics.push(Diagnostic::new(Code::UnusedIssuer, place, message, "never asked for").help(help));
+    }
 }
 
 /// The address of a Redis.

@@ -102,7 +102,7 @@ pub struct Notes {
 }
 
 /// What came of looking for an identity. Nothing of it is secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuthNote {
     pub method: Option<AuthMethod>,
     pub issuer: Option<Rc<str>>,

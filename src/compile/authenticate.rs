@@ -35,6 +35,8 @@ pub struct Scope<'a> {
     pub of: issuer::Scope<'a>,
     pub issuers: Issuers,
     pub consumers: Rc<Consumers>,
+    /// Whether these are all of them, and nothing of them is missing after a mistake.
+    pub all_consumers: bool,
     pub places: Rc<Places>,
     /// The gateway's name.
     pub realm: String,
@@ -62,7 +64,15 @@ pub fn places(section: &config::Gateway, redis: Option<Rc<str>>, diagnostics: &m
         }
     };
     let token_header = field(&section.token.header, &token.key("header"));
-    let key_header = field(&section.api_key.header, &place.key("api_key").key("header"));
+    let api_key = place.key("api_key");
+    let key_header = field(&section.api_key.header, &api_key.key("header"));
+    for (name, place) in [(&section.token.cookie, &token), (&section.api_key.cookie, &api_key)] {
+        cookie(name.as_deref(), &place.key("cookie"), diagnostics);
+    }
+    if section.api_key.query.as_deref() == Some("") {
+        let message = "the parameter has no name";
+        diagnostics.push(Diagnostic::new(Code::BadValue, api_key.key("query"), message, "empty"));
+    }
     Places {
         token_header,
         token_cookie: section.token.cookie.clone(),
@@ -72,6 +82,16 @@ pub fn places(section: &config::Gateway, redis: Option<Rc<str>>, diagnostics: &m
         key_cookie: section.api_key.cookie.clone(),
         imported_keys: section.api_key.imported,
         signature: signature(&section.signature, &place.key("signature"), redis, diagnostics),
+    }
+}
+
+/// The name of a cookie (RFC 6265, section 4.1.1): one with other characters is never sent.
+fn cookie(name: Option<&str>, place: &Place, diagnostics: &mut Diagnostics) {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if let Some(name) = name.filter(|name| name.is_empty() || !name.bytes().all(token)) {
+        let message = format!("`{name}` is no name of a cookie");
+        let help = "names are letters, digits, hyphens, dots and underscores";
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "never sent").help(help));
     }
 }
 
@@ -145,7 +165,7 @@ pub fn compile(
         if *method == Method::Certificate {
             no_certificates(&place.key("methods").index(index), &scope.of, diagnostics);
         }
-        if let Some((message, help)) = nobody(*method, &scope.consumers) {
+        if let Some((message, help)) = nobody(*method, &scope.consumers).filter(|_| scope.all_consumers) {
             let place = place.key("methods").index(index);
             diagnostics.push(Diagnostic::new(Code::NoConsumers, place, message, "opens to nobody").help(help));
         }

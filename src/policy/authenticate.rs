@@ -96,10 +96,8 @@ impl Authenticate {
                 Ok(None) => {}
                 Ok(Some(identity)) => {
                     ex.notes.auth = Some(AuthNote::accepted(&identity));
-                    if !self.keep_credentials {
-                        self.places.strip(ex, &self.methods);
-                    }
                     ex.identity = Some(identity);
+                    self.strip(ex);
                     return Ok(());
                 }
                 // What it has cost is gone: no other way may pass the request on.
@@ -119,9 +117,17 @@ impl Authenticate {
         let reject = refusal.reject(&self.challenges);
         if self.dry_run {
             ex.notes.would_refuse.push(("authenticate", reject.entry().code));
+            self.strip(ex);
             return Ok(());
         }
         Err(reject)
+    }
+
+    /// Takes away what the upstream shall not see, also of what does not hold and is only tried.
+    fn strip(&self, ex: &mut Exchange) {
+        if !self.keep_credentials {
+            self.places.strip(ex, &self.methods);
+        }
     }
 
     /// A nonce for the next proof, where the last one was old (RFC 9449, section 8.2).

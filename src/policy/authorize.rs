@@ -1,7 +1,7 @@
 //! What a client may do: scopes, groups, and rules over who it is and what it asks for. It comes after `authenticate`,
 //! and a client that is nobody has no scopes and no groups.
 
-use crate::exchange::Exchange;
+use crate::exchange::{AuthNote, Exchange};
 use crate::identity::Identity;
 use crate::interest::Interest;
 use crate::refusal::Challenges;
@@ -57,7 +57,9 @@ impl Authorize {
     pub fn on_request(&self, ex: &mut Exchange) -> Result<(), Reject> {
         let Some(lacks) = self.decide(ex) else { return Ok(()) };
         let (reason, detail) = self.reason(lacks);
-        if let Some(note) = &mut ex.notes.auth {
+        // Where nobody has to say who they are, there may be no note yet; why somebody is nobody is the reason of all else.
+        let note = ex.notes.auth.get_or_insert_with(AuthNote::default);
+        if note.reason.is_none() {
             note.reason = Some(reason);
             note.detail = Some(detail);
         }

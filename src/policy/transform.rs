@@ -1,5 +1,10 @@
 //! Fixed changes to header fields, on the way in and on the way out. Values are templates over the request, or
 //! secrets.
+//!
+//! What characters beyond ASCII come to is the same on both platforms: their UTF-8, which HTTP has as opaque octets
+//! (RFC 9110, section 5.5). Workers' `Headers` says it takes bytes, and writes and reads UTF-8. Control characters no
+//! field can hold: a request that would need one is refused, also where a claim of its token is the reason, since
+//! without the field the upstream might take somebody for nobody. An answer goes without the field.
 
 use crate::body::Body;
 use crate::exchange::Exchange;

@@ -122,6 +122,7 @@ fn one(
         mismatches.extend(compare::response(&expected, &response));
     }
     let log = host.take_log();
+    mismatches.extend(compare::unspeakable(&play.unspeakable(exchange), &log));
     if let Some(expected) = &exchange.log {
         match log.iter().find_map(|line| record(line)) {
             Some(record) => mismatches.extend(compare::log(expected, &record)),

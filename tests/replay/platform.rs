@@ -79,6 +79,7 @@ async fn one(
             Err(error) => mismatches.push(format!("no access record: {error:#}")),
         }
     }
+    mismatches.extend(compare::unspeakable(&play.unspeakable(exchange), &gateway.lines().since(mark)));
     Ok(mismatches)
 }
 

@@ -109,17 +109,10 @@ impl Places {
 
     /// The API key of a request.
     pub fn api_key(&self, ex: &Exchange) -> Result<Option<String>, Refusal> {
-        let several = || {
-            Refusal::new(
-                Method::ApiKey,
-                Kind::Malformed,
-                "several-credentials",
-                "the request has more than one API key",
-            )
-        };
+        let malformed = |reason, detail: &str| Refusal::new(Method::ApiKey, Kind::Malformed, reason, detail);
         let mut found: Vec<String> = Vec::new();
         for value in ex.headers.get_all(&self.key_header) {
-            let text = value.to_str().map_err(|_| several())?;
+            let text = value.to_str().map_err(|_| malformed("malformed", "the key has characters it cannot have"))?;
             found.push(text.trim().to_owned());
         }
         if let Some(name) = &self.key_cookie {
@@ -132,7 +125,7 @@ impl Places {
             );
         }
         if found.len() > 1 {
-            return Err(several());
+            return Err(malformed("several-credentials", "the request has more than one API key"));
         }
         Ok(found.pop())
     }

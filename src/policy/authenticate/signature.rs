@@ -34,6 +34,8 @@ impl Authenticate {
             let Some(key) = key else { continue };
             match self.check(host, ex, candidate, key).await {
                 Ok(()) => return Ok(self.consumers.at(key.consumer).map(identity)),
+                // For the next one, the request would seem to have no content.
+                Err(refusal) if refusal.content_lost => return Err(refusal),
                 Err(refusal) => drop(flaw.get_or_insert(refusal)),
             }
         }

@@ -121,6 +121,12 @@ pub fn log(expected: &ExpectedJson, record: &Value) -> Vec<String> {
     mismatches
 }
 
+/// Looks for what no line of the log may have.
+pub fn unspeakable(texts: &[String], lines: &[String]) -> Vec<String> {
+    let said = |text: &&String| lines.iter().any(|line| line.contains(text.as_str()));
+    texts.iter().filter(said).map(|text| format!("log: it has `{text}`: {lines:#?}")).collect()
+}
+
 fn compare_value(place: &str, expected: &Value, seen: Option<&Value>, mismatches: &mut Vec<String>) {
     let Some(seen) = seen else {
         mismatches.push(format!("{place}: expected {expected}, saw nothing"));

@@ -114,6 +114,9 @@ pub struct Exchange {
     pub capture: BTreeMap<String, String>,
     /// What the access record must say.
     pub log: Option<ExpectedJson>,
+    /// Texts that no line of the log may have, beside those that [`play::Play::unspeakable`] knows of.
+    #[serde(default)]
+    pub never_logged: Vec<String>,
 }
 
 /// The client's request.

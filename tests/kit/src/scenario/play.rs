@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 use toml::Value;
 
+/// The shortest secret that is looked for in the log, in bytes.
+const SHORTEST_SECRET: usize = 8;
+
 /// A scenario that is being played.
 pub struct Play {
     scenario: Scenario,
@@ -68,6 +71,15 @@ impl Play {
             scene.sign(&signature, request).with_context(|| format!("the signature {signature}")).with_context(name)?;
         }
         Ok(exchange)
+    }
+
+    /// What no line of the log may have: what the exchange says, every secret, and the tokens and proofs that were made
+    /// for it. A text of a few characters may stand anywhere, so that one is left out unless the exchange says it.
+    pub fn unspeakable(&self, exchange: &Exchange) -> Vec<String> {
+        let minted = self.minted.borrow();
+        let made = minted.now.values().chain(minted.once.values()).chain(self.scenario.secrets.values());
+        let long = made.filter(|text| text.len() >= SHORTEST_SECRET);
+        exchange.never_logged.iter().chain(long).cloned().collect()
     }
 
     /// Keeps what an exchange captures of its response. Gives back what is not there.
