@@ -77,6 +77,13 @@ pub struct CertificateOf {
     pub consumer: usize,
 }
 
+impl CertificateOf {
+    /// Whether just the same certificates are meant.
+    pub fn is_same(&self, other: &CertificateOf) -> bool {
+        self.sha256 == other.sha256 && self.subject == other.subject
+    }
+}
+
 impl Default for Passwords {
     fn default() -> Passwords {
         Passwords { users: BTreeMap::new(), decoy: None, known: RefCell::new(Bounded::new(REMEMBERED)) }

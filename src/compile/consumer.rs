@@ -43,6 +43,7 @@ struct Found {
     users: BTreeMap<String, Place>,
     key_ids: BTreeMap<String, Place>,
     names: BTreeMap<String, Place>,
+    certificates: Vec<(CertificateOf, Place)>,
 }
 
 /// Compiles every consumer.
@@ -153,6 +154,11 @@ impl Found {
         let One { place, section, position, .. } = *one;
         for (index, key) in section.signature_keys.iter().enumerate() {
             let place = place.key("signature_keys").index(index);
+            if key.id.is_empty() {
+                let message = "a key without a name is named by no signature";
+                diagnostics.push(Diagnostic::new(Code::BadValue, place.key("id"), message, "empty"));
+                continue;
+            }
             if let Some(first) = self.key_ids.get(&key.id) {
                 diagnostics.push(twice("`keyid`", &key.id, &place.key("id"), first));
                 continue;
@@ -185,19 +191,27 @@ impl Found {
                 let message = "nothing says which certificate it is";
                 let help = "add `sha256` or `subject`";
                 diagnostics.push(Diagnostic::new(Code::MissingKey, place.clone(), message, "needed here").help(help));
+                continue;
             }
             let sha256 = rule.sha256.as_ref().map(|text| text.replace(':', "").to_ascii_lowercase());
             if sha256.as_deref().is_some_and(|text| from_hex(text).is_none()) {
                 let message = "it is no SHA-256 in hexadecimal, which has 64 digits";
                 diagnostics.push(Diagnostic::new(Code::BadKey, place.key("sha256"), message, "not such a hash"));
             }
-            let subject = rule.subject.clone();
-            self.consumers.certificates.push(CertificateOf { sha256, subject, consumer: position });
+            let certificate = CertificateOf { sha256, subject: rule.subject.clone(), consumer: position };
+            match self.certificates.iter().find(|(known, _)| known.is_same(&certificate)) {
+                Some((_, first)) => {
+                    let what = rule.subject.as_deref().or(rule.sha256.as_deref()).unwrap_or_default();
+                    diagnostics.push(twice("certificate", what, &place, first));
+                }
+                None => self.certificates.push((certificate, place)),
+            }
         }
     }
 
     fn finish(self, api_key: &ApiKeys, diagnostics: &mut Diagnostics) -> Consumers {
         let keys = self.keys.into_iter().map(|(known, _)| known).collect();
+        let certificates = self.certificates.into_iter().map(|(certificate, _)| certificate).collect();
         let hashes: Vec<Hash> = self.consumers.passwords.users.values().map(|(hash, _)| hash.clone()).collect();
         let passwords = Passwords { decoy: Hash::like(&hashes), ..self.consumers.passwords };
         let stored = api_key.store.as_deref().map(|store| StoredKeys {
@@ -211,7 +225,7 @@ impl Found {
         }
         // Every hash stands once: that was seen above.
         let api_keys = Directory::compile(keys).unwrap_or_default();
-        Consumers { api_keys, stored, passwords, ..self.consumers }
+        Consumers { api_keys, stored, passwords, certificates, ..self.consumers }
     }
 }
 
