@@ -96,7 +96,19 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     let entries: Vec<_> = entries.into_iter().map(|placed| placed.entry).collect();
     gateway.router = Router::compile(&entries);
     let serves = !diagnostics.iter().any(Diagnostic::is_error);
+    tell_once(&mut diagnostics);
     Loaded { gateway: serves.then_some(gateway), source: None, diagnostics }
+}
+
+/// What the gateway says of all routes is compiled for each: a mistake in it is told once.
+fn tell_once(diagnostics: &mut Vec<Diagnostic>) {
+    let mut told: Vec<Diagnostic> = Vec::new();
+    for diagnostic in diagnostics.drain(..) {
+        if !told.contains(&diagnostic) {
+            told.push(diagnostic);
+        }
+    }
+    *diagnostics = told;
 }
 
 /// Who may be known: issuers, consumers, and where their credentials are.
@@ -319,6 +331,8 @@ pub fn address(text: &str) -> Result<url::Url, url::ParseError> {
 /// Scheme, authority and path of an upstream's address, without a slash at its end.
 fn base(text: &str) -> Result<String, (String, &'static str)> {
     let fail = |why: &str, help| Err((format!("`{text}` {why}"), help));
+    // What is said here is logged too.
+    let secret = |help| Err(("the address has a user or a password in it".to_owned(), help));
     let url = match address(text) {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => {
@@ -334,10 +348,7 @@ fn base(text: &str) -> Result<String, (String, &'static str)> {
         _ => return fail("is neither http nor https", "write \"https://orders.example.com\""),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return fail(
-            "has a user or a password in it",
-            "set an Authorization field from a secret: `request_headers.set`",
-        );
+        return secret("set an Authorization field from a secret: `request_headers.set`");
     }
     if url.query().is_some() || url.fragment().is_some() {
         return fail("has a query or a fragment", "set query parameters in the route: `rewrite.query.set`");
@@ -389,7 +400,8 @@ fn secret_slot(
     if name.starts_with(|c: char| c.is_ascii_uppercase()) && name.split('_').all(word) {
         return Some(SecretSlot::new(name, fits));
     }
-    let message = format!("`{name}` is no name of a secret");
+    // It may be the secret itself, and this is logged.
+    let message = "this is no name of a secret";
     let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
     diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not a name").help(help));
     None

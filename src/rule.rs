@@ -154,6 +154,9 @@ impl Rule {
             let reason = format!("the rule has {} bytes, and may have {MAX_LENGTH}", text.len());
             return Err(Mistake::new(0..text.len(), reason).help("make it several rules: all of them must hold"));
         }
+        if text.trim().is_empty() {
+            return Err(Mistake::new(0..text.len(), "the rule is empty").help("take it away: nothing is asked then"));
+        }
         let (test, uses) = grammar::parse(text)?;
         let fields = uses.iter().filter_map(|(source, _)| source.field().cloned()).collect();
         Ok((Rule { text: text.to_owned(), test, fields }, uses))
@@ -194,9 +197,9 @@ impl Source {
                 }
             }
             source if source.is_of_identity() && !scope.has_identity => {
-                let message = "the route does not ask clients who they are, so this is never there";
+                let message = "nobody is known here, since the route does not authenticate";
                 let help = "add `authenticate` to the route, or to the gateway";
-                diagnostics.push(Diagnostic::new(Code::BadRule, place.clone(), message, "never there").help(help));
+                diagnostics.push(Diagnostic::new(Code::NoIdentity, place.clone(), message, "never there").help(help));
             }
             _ => {}
         }

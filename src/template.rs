@@ -1,7 +1,8 @@
 //! Templates that are filled in with what a request carries: paths, query parameters, header fields, `Location`.
 //!
 //! A value is escaped for the place it goes to, so that none can leave its place: a query parameter in a path cannot
-//! add a segment, and one in a header field cannot add a field.
+//! add a segment, and one in a header field cannot add a field: [`crate::policy::transform`] says what happens to the
+//! characters that no field can hold.
 
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::names;
@@ -83,6 +84,9 @@ pub enum Goal {
     /// Plain text: escapes of the path are decoded.
     Text,
 }
+
+/// What stands before a name of the configuration's, of a token's or of the client's.
+const ROOTS: [&str; 5] = ["path", "query", "header", "claim", "consumer"];
 
 /// Placeholders without a name of their own.
 pub const FIXED: [(&str, Source); 13] = [
@@ -246,8 +250,19 @@ fn unknown(name: &str, parameters: &Parameters<'_>) -> Unknown {
     if parameters.all.contains(&name) {
         return (Code::UnknownPlaceholder, message, format!("did you mean `{{path.{name}}}`?"));
     }
+    if ROOTS.contains(&name) {
+        return (
+            Code::UnknownPlaceholder,
+            format!("`{name}` is not a value by itself"),
+            format!("write `{{{name}.NAME}}`"),
+        );
+    }
     let fixed = FIXED.iter().map(|(known, _)| *known);
-    let help = did_you_mean(name, fixed.clone()).unwrap_or_else(|| {
+    // The first word may be misspelt: `claims.email`.
+    let rest = name.split_once('.').map(|(_, rest)| rest);
+    let named: Vec<String> =
+        rest.iter().flat_map(|rest| ROOTS.map(|root| format!("{root}.{rest}"))).collect();
+    let help = did_you_mean(name, fixed.clone().chain(named.iter().map(String::as_str))).unwrap_or_else(|| {
         let fixed: Vec<&str> = fixed.collect();
         format!("values are path.NAME, query.NAME, header.NAME, claim.NAME, consumer.NAME, {}", fixed.join(", "))
     });

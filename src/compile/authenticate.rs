@@ -136,6 +136,7 @@ pub fn compile(
     let before = diagnostics.len();
     let issuers = issuers(section, place, scope, diagnostics);
     let methods = match section.methods.as_slice() {
+        [] if is_broken(place, diagnostics) => return None,
         [] if section.issuers.items.is_empty() => {
             let message = "no way to show who one is";
             let help = "add `issuers`, or `methods`: token, api_key, basic, signature, certificate";
@@ -232,6 +233,11 @@ fn issuers(
     issuers
 }
 
+/// Whether something in a table is reported, so that what seems to be missing may be what could not be read.
+fn is_broken(place: &Place, diagnostics: &Diagnostics) -> bool {
+    diagnostics.iter().any(|found| found.place.path.starts_with(&place.path))
+}
+
 /// A way in that nobody can take is a mistake.
 fn nobody(method: Method, consumers: &Consumers) -> Option<(&'static str, &'static str)> {
     let (none, message, help) = match method {
@@ -308,7 +314,7 @@ pub fn authorize(
         diagnostics
             .push(Diagnostic::new(Code::NoIdentity, place.clone().name(), message, "nobody is known").help(help));
     }
-    if !asks_who && section.rules.items.is_empty() {
+    if !asks_who && section.rules.items.is_empty() && !is_broken(place, diagnostics) {
         let message = "nothing is asked of a client";
         let help = "add `scopes`, `any_scope`, `groups` or `rules`";
         diagnostics.push(Diagnostic::new(Code::MissingKey, place.clone(), message, "needed here").help(help));

@@ -48,7 +48,8 @@ pub fn compile(
         Some(Ok(name)) => {
             let message = format!("`{name}` belongs to the connection or to edgate");
             let place = place.key("header");
-            diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to set"));
+            let help = "take the key away: then it is `Authorization`";
+            diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to set").help(help));
             header::AUTHORIZATION
         }
         Some(Err(_)) => {
@@ -86,10 +87,18 @@ fn claims(
         let place = place.key("claims").key(name);
         if OWN.contains(&name.as_str()) {
             let message = format!("`{name}` is written by edgate itself");
-            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place.name(), message, "not yours to set"));
+            let help = "`issuer`, `audience` and `ttl` say what it writes";
+            diagnostics
+                .push(Diagnostic::new(Code::MisplacedKey, place.name(), message, "not yours to set").help(help));
             continue;
         }
+        let before = diagnostics.len();
         let template = Template::compile(text, &place, &parameters, diagnostics);
+        let unbound = diagnostics[before..].iter_mut().filter(|found| found.code == Code::UnboundPlaceholder);
+        unbound.for_each(|found| {
+            found.message = "many routes may call this upstream, so it has no path parameters".to_owned();
+            found.help = Some("tell it in a field of its own: `request_headers.set` of the route".to_owned());
+        });
         claims.extend(template.map(|template| (name.clone(), template)));
     }
     claims

@@ -152,15 +152,16 @@ impl One<'_> {
                 // RFC 8725, section 3.1: a public key must never be taken for a secret.
                 Some(algorithm) if algorithm.is_symmetric() != symmetric => {
                     let (message, help) = match symmetric {
-                        true => {
-                            ("it is an algorithm of public keys, and this issuer has a secret", "HS256, HS384 or HS512")
-                        }
+                        true => (
+                            "is an algorithm of public keys, and this issuer has a secret",
+                            "it can be HS256, HS384 or HS512",
+                        ),
                         false => (
-                            "it is an algorithm of secrets, and this issuer has public keys",
+                            "is an algorithm of secrets, and this issuer has public keys",
                             "take it away, or give `secret` instead",
                         ),
                     };
-                    let message = format!("`{name}`: {message}");
+                    let message = format!("`{name}` {message}");
                     diagnostics
                         .push(Diagnostic::new(Code::BadValue, place, message, "does not go with the keys").help(help));
                 }
@@ -215,7 +216,7 @@ impl One<'_> {
         }
         let location = match &section.jwks_uri {
             Some(url) => {
-                let url = endpoint(url, &place.key("jwks_uri"), diagnostics)?;
+                let url = endpoint(url, &place.key("jwks_uri"), "write \"https://login.example.com/keys\"", diagnostics)?;
                 Location::KeySet(url.to_string())
             }
             None => self.discovery(diagnostics)?,
@@ -235,7 +236,11 @@ impl One<'_> {
     /// Where the discovery document is.
     fn discovery(&self, diagnostics: &mut Diagnostics) -> Option<Location> {
         let issuer = &self.section.issuer;
-        let url = endpoint(issuer, &self.place.key("issuer"), diagnostics)?;
+        if issuer.is_empty() {
+            return None;
+        }
+        let help = "write \"https://login.example.com\", or say where its keys are: `jwks_uri`";
+        let url = endpoint(issuer, &self.place.key("issuer"), help, diagnostics)?;
         let path = url.path().trim_end_matches('/');
         let origin = url.origin().ascii_serialization();
         let document = match self.section.discovery.unwrap_or(Discovery::Oidc) {
@@ -247,7 +252,7 @@ impl One<'_> {
         let mut origins = vec![origin];
         for (index, text) in self.section.key_origins.iter().enumerate() {
             let place = self.place.key("key_origins").index(index);
-            if let Some(url) = endpoint(text, &place, diagnostics) {
+            if let Some(url) = endpoint(text, &place, "write \"https://www.googleapis.com\"", diagnostics) {
                 origins.push(url.origin().ascii_serialization());
             }
         }
@@ -286,7 +291,8 @@ impl One<'_> {
         diagnostics: &mut Diagnostics,
     ) -> Option<Keys> {
         let place = self.place.key("introspection");
-        let url = endpoint(&section.url, &place.key("url"), diagnostics);
+        let help = "write \"https://login.example.com/introspect\"";
+        let url = endpoint(&section.url, &place.key("url"), help, diagnostics);
         let secret_place = place.key("client_secret").key("secret");
         let secret = secret_slot(&section.client_secret.secret, &secret_place, fits_any, diagnostics);
         for (key, given) in [("cache", section.cache), ("negative_cache", section.negative_cache)] {
@@ -417,22 +423,23 @@ pub fn once(place: &Place, what: &str, scope: &Scope<'_>, diagnostics: &mut Diag
     }
 }
 
-/// An address that edgate itself calls.
-pub fn endpoint(text: &str, place: &Place, diagnostics: &mut Diagnostics) -> Option<url::Url> {
-    let mut fail = |message: String, help: &str| {
-        diagnostics.push(Diagnostic::new(Code::BadUrl, place.clone(), message, "not such a URL").help(help));
-        None
+/// An address that edgate itself calls. What is said of it is logged too, so a password in it is not.
+fn endpoint(text: &str, place: &Place, help: &str, diagnostics: &mut Diagnostics) -> Option<url::Url> {
+    let (message, help) = match address(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => (format!("`{text}` is neither http nor https"), help),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            ("the address has a user or a password in it".to_owned(), "write the address alone")
+        }
+        Ok(url) if url.fragment().is_some() => (format!("`{text}` has a fragment"), help),
+        Ok(url) => return Some(url),
+        Err(url::ParseError::RelativeUrlWithoutBase) => (format!("`{text}` has no scheme"), help),
+        Err(url::ParseError::IdnaError) => {
+            (format!("`{text}` has a name that is not in its ASCII form"), "write it as `xn--..`")
+        }
+        Err(error) => (format!("`{text}` is no URL: {error}"), help),
     };
-    match address(text) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            fail(format!("`{text}` is neither http nor https"), "write \"https://login.example.com\"")
-        }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() => {
-            fail(format!("`{text}` has a user or a fragment in it"), "write the address alone")
-        }
-        Ok(url) => Some(url),
-        Err(error) => fail(format!("`{text}` is no URL: {error}"), "write \"https://login.example.com\""),
-    }
+    diagnostics.push(Diagnostic::new(Code::BadUrl, place.clone(), message, "not such a URL").help(help));
+    None
 }
 
 pub fn fits_any(secret: &str) -> Result<(), &'static str> {

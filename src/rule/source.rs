@@ -44,6 +44,9 @@ pub enum Source {
     Country,
 }
 
+/// What stands before a name of the configuration's, of a token's or of the client's.
+const ROOTS: [&str; 5] = ["claim", "consumer", "path", "query", "header"];
+
 /// Values without a name of their own.
 const FIXED: [(&str, Source); 11] = [
     ("identity.subject", Source::Subject),
@@ -165,9 +168,17 @@ fn query<'a>(ex: &'a Exchange, name: &str) -> Result<Option<Value<'a>>, Indefini
     }
 }
 
+/// What may be meant by a name whose first word is misspelt: `claims.email`.
+fn nearly(written: &str) -> Vec<String> {
+    let Some((_, rest)) = written.split_once('.') else { return Vec::new() };
+    ROOTS.iter().map(|root| format!("{root}.{rest}")).collect()
+}
+
 fn unknown(names: &[String], range: Range<usize>) -> Mistake {
     let written = names.join(".");
-    let help = did_you_mean(&written, FIXED.iter().map(|(known, _)| *known).chain(LETTERS).chain(["true", "false"]));
+    let meant = nearly(&written);
+    let fixed = FIXED.iter().map(|(known, _)| *known).chain(LETTERS).chain(["true", "false"]);
+    let help = did_you_mean(&written, fixed.chain(meant.iter().map(String::as_str)));
     let help = help.unwrap_or_else(|| match names {
         [word] => format!("a text stands in quotes: `\"{word}\"`"),
         _ => {

@@ -296,7 +296,8 @@ fn not_binds_closer_than_and_and_and_closer_than_or() {
 #[test]
 fn mistakes_are_told_where_they_stand() {
     for (text, range, reason) in [
-        ("", 0..0, "a value is missing after this"),
+        ("", 0..0, "the rule is empty"),
+        (" ", 0..1, "the rule is empty"),
         ("claim.sub ==", 10..12, "a value is missing after this"),
         ("== 'a'", 0..2, "a value is missing before `==`"),
         ("claim.sub = 'a'", 10..11, "`=` means nothing in a rule"),
@@ -409,7 +410,7 @@ fn a_rule_must_fit_its_route() {
         assert_eq!(found, codes, "{text}");
     }
     let (_, found) = cloudflare("query.a or identity.groups or consumer.plan", false);
-    assert_eq!(found, [(Code::BadRule, Some((11, 26))), (Code::BadRule, Some((30, 43)))]);
+    assert_eq!(found, [(Code::NoIdentity, Some((11, 26))), (Code::NoIdentity, Some((30, 43)))]);
     assert!(cloudflare("request.method == 'GET'", false).0.is_some());
     let (_, found) = compiled("client.country == 'NO'", true, Platform::Spin);
     assert_eq!(found, [(Code::Unsupported, Some((0, 14)))]);
