@@ -122,8 +122,8 @@ pub struct Introspection {
     pub negative_cache: Option<Duration>,
 }
 
-/// Tokens that are bound to a key of the client (RFC 9449). A bound token is accepted with its proof only, also where
-/// this is not given.
+/// Tokens that are bound to a key of the client (RFC 9449). A bound token is accepted with its proof only, and not at all
+/// where this is not given.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
