@@ -7,6 +7,7 @@
 
 pub mod bind;
 pub mod check;
+pub mod claims;
 pub mod configuration;
 pub mod declared;
 pub mod explain;

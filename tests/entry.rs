@@ -37,7 +37,10 @@ fn build() -> Result<PathBuf> {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
-    std::fs::copy(root.join("src/cloudflare/entry.js"), folder.join("index.js"))?;
+    let from = root.join("src/cloudflare");
+    for (name, copy) in [("entry", "index"), ("claims", "claims"), ("signatures", "signatures")] {
+        std::fs::copy(from.join(name).with_extension("js"), folder.join(copy).with_extension("js"))?;
+    }
     std::fs::copy(root.join("tests/entry/edgate.js"), folder.join("edgate.js"))?;
     std::fs::write(folder.join("edgate_bg.wasm"), b"\0asm\x01\0\0\0")?;
     Ok(folder)

@@ -42,8 +42,7 @@ pub fn parts(kind: Kind, sections: &Sections) -> Parts {
     let bindings = Sections { gateway: Some(Value::Object(bound.collect())), ..Sections::default() };
     let mut rest = gateway.clone();
     rest.remove("source");
-    let named = sections.named().iter().any(|(_, sections)| !sections.is_empty());
-    let alone = rest.keys().all(|key| in_binding(key)) && !named;
+    let alone = rest.keys().all(|key| in_binding(key)) && sections.named().iter().all(|(_, named)| named.is_empty());
     let stored =
         (!alone).then(|| Sections { gateway: (!rest.is_empty()).then_some(Value::Object(rest)), ..sections.clone() });
     Parts { bindings, stored }

@@ -3,7 +3,10 @@
 
 import wasm from "./edgate_bg.wasm";
 import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
-import { DurableObject } from "cloudflare:workers";
+import { claim } from "./claims.js";
+import { sign, unusable, verify } from "./signatures.js";
+
+export { EdgateClaims } from "./claims.js";
 
 initSync({ module: wasm });
 
@@ -316,107 +319,6 @@ function content(kind, lines, end, cx) {
       return cx.own.body;
     default:
       return null;
-  }
-}
-
-// What WebCrypto calls the algorithms: for keys, and for what is done with them.
-const ALGORITHMS = {
-  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
-  RS384: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-384" },
-  RS512: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-512" },
-  PS256: { name: "RSA-PSS", hash: "SHA-256", saltLength: 32 },
-  PS384: { name: "RSA-PSS", hash: "SHA-384", saltLength: 48 },
-  PS512: { name: "RSA-PSS", hash: "SHA-512", saltLength: 64 },
-  ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
-  ES384: { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" },
-  EdDSA: { name: "Ed25519" },
-};
-
-// Imported keys by name, or promises of them. The oldest makes room.
-const keys = new Map();
-const MOST_KEYS = 256;
-const UNKNOWN_KEY = "E\nunknown-key\n";
-
-// A key, or a promise of it; undefined for one that was forgotten.
-function keyOf(name, jwk, algorithm, usage) {
-  if (jwk === "") return keys.get(name);
-  const imported = crypto.subtle.importKey("jwk", JSON.parse(jwk), algorithm, false, [usage]);
-  if (name === "") return imported;
-  if (keys.size >= MOST_KEYS) keys.delete(keys.keys().next().value);
-  keys.set(name, imported);
-  const settled = (key) => keys.get(name) === imported && (key ? keys.set(name, key) : keys.delete(name));
-  imported.then(settled, () => settled(null));
-  return imported;
-}
-
-// C, id, algorithm, key, JWK, length of the signature. Gives a promise of whether it holds, or what is in its place.
-function verify(lines) {
-  const algorithm = ALGORITHMS[lines[2]];
-  const bytes = body(Number(lines[1]));
-  const length = Number(lines[5]);
-  const check = (key) => crypto.subtle.verify(algorithm, key, bytes.subarray(0, length), bytes.subarray(length));
-  const key = keyOf(lines[3], lines[4], algorithm, "verify");
-  return key === undefined ? UNKNOWN_KEY : key instanceof Promise ? key.then(check) : check(key);
-}
-
-// A key that is none, and a signature that can be none, verify nothing. Everything else is the platform's failure.
-function unusable(error) {
-  return /^(?:Data|InvalidAccess|Operation)Error$/.test(error?.name) ? false : `E\nother\n${error}`;
-}
-
-// K, id, algorithm, key, JWK.
-async function sign(lines) {
-  const algorithm = ALGORITHMS[lines[2]];
-  const message = body(Number(lines[1]));
-  try {
-    const key = await keyOf(lines[3], lines[4], algorithm, "sign");
-    return key === undefined ? UNKNOWN_KEY : [new Uint8Array(await crypto.subtle.sign(algorithm, key, message))];
-  } catch (error) {
-    return `E\nother\n${error}`;
-  }
-}
-
-// L, id, shard, ms to live, key.
-async function claim(env, lines) {
-  const objects = env.EDGATE_CLAIMS;
-  if (typeof objects?.idFromName !== "function") return "E\ndenied\nno Durable Object namespace is bound as EDGATE_CLAIMS";
-  try {
-    const first = await objects.get(objects.idFromName(lines[2])).claim(lines.slice(4).join("\n"), Number(lines[3]));
-    return `V\n1\n${first ? 1 : 0}`;
-  } catch (error) {
-    return `E\nother\n${error}`;
-  }
-}
-
-// How long claims that have run out may lie about.
-const CLEAN_MS = 60_000;
-
-// Who came first, for keys that isolates everywhere ask for: one object for each shard of all keys.
-export class EdgateClaims extends DurableObject {
-  constructor(ctx, env) {
-    super(ctx, env);
-    this.storage = ctx.storage;
-    this.cleans = false;
-    // No index by time: it would be written with every claim, and is read once a minute.
-    this.storage.sql.exec("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID");
-  }
-
-  // Decided before anything is waited for; the answer goes out when it is on disk.
-  async claim(key, ttl) {
-    const now = Date.now();
-    const write = "INSERT INTO claims VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE until <= ? RETURNING key";
-    const first = this.storage.sql.exec(write, key, now + ttl, now).toArray().length === 1;
-    if (!this.cleans) {
-      this.cleans = true;
-      if ((await this.storage.getAlarm()) === null) await this.storage.setAlarm(now + CLEAN_MS);
-    }
-    return first;
-  }
-
-  async alarm() {
-    this.storage.sql.exec("DELETE FROM claims WHERE until <= ?", Date.now());
-    this.cleans = this.storage.sql.exec("SELECT 1 FROM claims LIMIT 1").toArray().length === 1;
-    if (this.cleans) await this.storage.setAlarm(Date.now() + CLEAN_MS);
   }
 }
 

@@ -144,7 +144,9 @@ async fn check_binding(
 ) -> Result<(), Refusal> {
     let not_bound = || Refusal::flaw(Some(&issuer.name), &Flaw::NotBound);
     match &token.binding {
-        Binding::Key(thumbprint) if shown.dpop => dpop::check(host, ex, &shown.token, thumbprint, issuer).await,
+        Binding::Key(thumbprint) if shown.dpop && issuer.dpop.offered => {
+            dpop::check(host, ex, &shown.token, thumbprint, issuer).await
+        }
         Binding::Key(_) | Binding::Other => Err(not_bound()),
         _ if shown.dpop || issuer.dpop.required => Err(not_bound()),
         Binding::Certificate(hash) => match &ex.facts.certificate {
