@@ -232,7 +232,7 @@ pub struct Authenticate {
     pub optional: bool,
     /// Passes the client's credentials on to the upstream. They are taken away when not given.
     pub keep_credentials: bool,
-    /// Only writes into the log what would be refused.
+    /// Only writes into the log what would be refused. The content of signed requests is not read then.
     pub dry_run: bool,
 }
 
@@ -362,7 +362,7 @@ pub struct InternalToken {
     pub audience: Option<String>,
     /// How long it holds. 1 m when not given; 1 s to 1 h.
     pub ttl: Option<Duration>,
-    /// The header field that holds it, after `Bearer `. `Authorization` when not given.
+    /// The header field that holds it. `Authorization` when not given, after `Bearer `.
     pub header: Option<String>,
     /// Further claims, as templates: `{ email = "{claim.email}" }`. `sub` is the subject of the identity.
     #[serde(default)]
