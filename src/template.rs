@@ -260,8 +260,7 @@ fn unknown(name: &str, parameters: &Parameters<'_>) -> Unknown {
     let fixed = FIXED.iter().map(|(known, _)| *known);
     // The first word may be misspelt: `claims.email`.
     let rest = name.split_once('.').map(|(_, rest)| rest);
-    let named: Vec<String> =
-        rest.iter().flat_map(|rest| ROOTS.map(|root| format!("{root}.{rest}"))).collect();
+    let named: Vec<String> = rest.iter().flat_map(|rest| ROOTS.map(|root| format!("{root}.{rest}"))).collect();
     let help = did_you_mean(name, fixed.clone().chain(named.iter().map(String::as_str))).unwrap_or_else(|| {
         let fixed: Vec<&str> = fixed.collect();
         format!("values are path.NAME, query.NAME, header.NAME, claim.NAME, consumer.NAME, {}", fixed.join(", "))

@@ -152,8 +152,11 @@ fn cases() -> Vec<Case> {
         me("a token without the scope", &[("authorization", &bearer(json!({ "sub": "alice", "scope": "write" })))]),
         me("an address that may not call", &[]).with("/route/me/access/deny", json!(["192.0.2.0/24"])),
         me("another client than the rule has", &[("authorization", &bearer(json!({ "sub": "bob", "scope": "read" })))]),
-        me("a preflight of another origin's page", &[("origin", "https://evil.test"), ("access-control-request-method", "GET")])
-            .method(Method::OPTIONS),
+        me(
+            "a preflight of another origin's page",
+            &[("origin", "https://evil.test"), ("access-control-request-method", "GET")],
+        )
+        .method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
         orders("another method").method(Method::DELETE),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),

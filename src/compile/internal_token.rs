@@ -88,8 +88,7 @@ fn claims(
         if OWN.contains(&name.as_str()) {
             let message = format!("`{name}` is written by edgate itself");
             let help = "`issuer`, `audience` and `ttl` say what it writes";
-            diagnostics
-                .push(Diagnostic::new(Code::MisplacedKey, place.name(), message, "not yours to set").help(help));
+            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place.name(), message, "not yours to set").help(help));
             continue;
         }
         let before = diagnostics.len();

@@ -216,7 +216,8 @@ impl One<'_> {
         }
         let location = match &section.jwks_uri {
             Some(url) => {
-                let url = endpoint(url, &place.key("jwks_uri"), "write \"https://login.example.com/keys\"", diagnostics)?;
+                let url =
+                    endpoint(url, &place.key("jwks_uri"), "write \"https://login.example.com/keys\"", diagnostics)?;
                 Location::KeySet(url.to_string())
             }
             None => self.discovery(diagnostics)?,
