@@ -202,8 +202,11 @@ fn head(response: &Response<Body>, length: usize) -> String {
         .headers()
         .iter()
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-        // The platforms add it where it is not there.
-        .chain((!response.headers().contains_key("content-length")).then(|| format!("content-length: {length}")))
+        // The platforms add it where it is not there, but for a 204, which has none (RFC 9110, section 8.6).
+        .chain(
+            (response.status() != 204 && !response.headers().contains_key("content-length"))
+                .then(|| format!("content-length: {length}")),
+        )
         .collect();
     fields.sort();
     format!("HTTP/1.1 {}\n{}\n", response.status(), fields.join("\n"))
@@ -247,7 +250,9 @@ fn the_readme_and_the_script_try_the_same() {
     let script = std::fs::read_to_string(root().join("scripts/dev")).unwrap();
     let printed = script.lines().filter_map(|line| line.strip_prefix("  curl "));
     let printed: Vec<String> = printed
-        .map(|rest| format!("curl {}", rest.split("  ").next().unwrap_or_default().replace("$URL", URL).replace("\\$", "$")))
+        .map(|rest| {
+            format!("curl {}", rest.split("  ").next().unwrap_or_default().replace("$URL", URL).replace("\\$", "$"))
+        })
         .collect();
     let shown: Vec<String> = examples().into_iter().map(|example| example.command).collect();
     assert_eq!(shown, printed, "README.md and scripts/dev");

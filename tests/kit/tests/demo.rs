@@ -77,7 +77,10 @@ async fn the_issuer_mints_what_it_is_asked_for() {
     let minted = get("/token?sub=bob&scope=a+b&groups=x%20y&ttl=-60").await;
     let (header, claims) = read(minted.body.text().trim()).expect("it is a token");
     assert_eq!(header["kid"], body(&get("/keys").await)["keys"][0]["kid"]);
-    assert_eq!((&claims["sub"], &claims["scope"], &claims["aud"]), (&json!("bob"), &json!("a b"), &json!("edgate-demo")));
+    assert_eq!(
+        (&claims["sub"], &claims["scope"], &claims["aud"]),
+        (&json!("bob"), &json!("a b"), &json!("edgate-demo"))
+    );
     assert_eq!((&claims["groups"], &claims["iss"]), (&json!(["x", "y"]), &discovery["issuer"]));
     assert!(claims["exp"].as_i64() < claims["iat"].as_i64(), "{claims}");
     assert_eq!(get("/token?subject=bob").await.status, 400);
