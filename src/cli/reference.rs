@@ -97,6 +97,7 @@ impl<'a> Page<'a> {
         let required = definition["required"].as_array();
         let needed = |key: &str| required.is_some_and(|required| required.iter().any(|name| name == key));
         let mut inner = Vec::new();
+        let title = title.trim_matches(['[', ']']);
         for (key, property) in properties(definition) {
             let meaning = match needed(key) {
                 true => format!("**Needed.** {}", self.meaning(property)),
@@ -104,6 +105,9 @@ impl<'a> Page<'a> {
             };
             self.text += &format!("| `{key}` | {} | {meaning} |\n", self.kind(property));
             inner.extend(self.inner(property).map(|(name, table)| (format!("{title}.{key}{name}"), table)));
+            let listed = self.definition(&property["items"]).filter(|items| items["properties"].is_object());
+            // TOML's own way to write it.
+            inner.extend(listed.map(|table| (format!("[{title}.{key}]"), table)));
         }
         for (title, table) in inner {
             self.table("###", &title, table);
@@ -120,12 +124,19 @@ impl<'a> Page<'a> {
 
     /// What a schema refers to.
     fn definition(&self, schema: &'a Value) -> Option<&'a Value> {
-        let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str())?;
+        let or_none = || schema["allOf"][0]["anyOf"][0]["$ref"].as_str();
+        let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()).or_else(or_none)?;
         self.schema.pointer(reference.strip_prefix('#')?)
     }
 
     /// A type in words.
     fn kind(&self, schema: &'a Value) -> String {
+        if let Some(options) = schema["allOf"][0]["anyOf"].as_array() {
+            return options.iter().map(|option| self.kind(option)).collect::<Vec<_>>().join(" or ");
+        }
+        if let Some(word) = schema["const"].as_str() {
+            return format!("`{word}`");
+        }
         if let Some(definition) = self.definition(schema) {
             return match definition["oneOf"].as_array() {
                 Some(words) => words

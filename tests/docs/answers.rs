@@ -1,7 +1,7 @@
 //! The README's requests, sent through the gateway with the example's configuration, before the real demo services. Only
 //! the platform is left out: the gateway runs in memory.
 
-use crate::page::{fits, page, root};
+use crate::page::{fits, page, root, words};
 use bytes::Bytes;
 use edgate::body::Body;
 use edgate::cli;
@@ -98,20 +98,6 @@ impl Curl {
             version: "1.1",
         }
     }
-}
-
-/// The words of a command, as a shell tells them apart: double quotes around one are taken away.
-fn words(command: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quoted = false;
-    for c in command.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ' ' if !quoted => words.push(String::new()),
-            c => words.last_mut().unwrap().push(c),
-        }
-    }
-    words
 }
 
 /// The demo services, and a gateway before them.
