@@ -114,6 +114,12 @@ pub struct Exchange {
     pub capture: BTreeMap<String, String>,
     /// What the access record must say.
     pub log: Option<ExpectedJson>,
+    /// What else must be logged during this exchange, also behind it: a part of one record each.
+    #[serde(default)]
+    pub events: Vec<ExpectedJson>,
+    /// What key-value stores must hold behind it: store, key, a part of the value, which is JSON.
+    #[serde(default)]
+    pub stored: BTreeMap<String, BTreeMap<String, ExpectedJson>>,
 }
 
 /// The client's request.
