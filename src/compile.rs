@@ -16,7 +16,7 @@ use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, binding_of, place_of};
 use crate::config::read::{Read, read};
 use crate::config::units::{Duration, Size};
-use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, Log, LogAccess, LogQuery, Platform, Source};
+use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery, Platform, Source};
 use crate::gateway::{Gateway, Name};
 use crate::headers::is_secret;
 use crate::host::Capabilities;
@@ -246,7 +246,7 @@ fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagn
         max_url: usize::try_from(max_url).unwrap_or(usize::MAX),
         max_headers: usize::try_from(max_headers).unwrap_or(usize::MAX),
         broken: false,
-        log: log(&section.log, &place.key("log"), diagnostics),
+        log: log(section, &place.key("log"), diagnostics),
     }
 }
 
@@ -267,12 +267,15 @@ fn networks(items: &[String], place: &Place, diagnostics: &mut Vec<Diagnostic>) 
     networks
 }
 
-fn log(section: &Log, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPolicy {
+fn log(gateway: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPolicy {
+    let section = &gateway.log;
+    let places = [&gateway.token.header, &gateway.api_key.header];
+    let own = |name: &HeaderName| places.into_iter().flatten().any(|place| name.as_str().eq_ignore_ascii_case(place));
     let mut headers = Vec::new();
     for (index, text) in section.headers.iter().enumerate() {
         let place = place.key("headers").index(index);
         match text.parse::<HeaderName>() {
-            Ok(name) if is_secret(&name) => {
+            Ok(name) if is_secret(&name) || own(&name) => {
                 let message = format!("`{text}` may carry credentials, which never reach a log");
                 diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "a secret"));
             }
@@ -285,6 +288,7 @@ fn log(section: &Log, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPo
         query: section.query.unwrap_or(LogQuery::Redact),
         headers,
         subject: section.subject,
+        key_query: gateway.api_key.query.clone(),
     }
 }
 

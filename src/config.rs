@@ -191,7 +191,7 @@ pub enum LogAccess {
 pub enum LogQuery {
     /// The names, with `***` for each value.
     Redact,
-    /// All of it.
+    /// All of it, but for API keys (`gateway.api_key.query`).
     Keep,
     /// Nothing.
     Drop,

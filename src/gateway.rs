@@ -107,7 +107,13 @@ impl Gateway {
             encoded_slashes: EncodedSlashes::Refuse,
             max_url: usize::MAX,
             max_headers: usize::MAX,
-            log: LogPolicy { access: LogAccess::All, query: LogQuery::Redact, headers: Vec::new(), subject: false },
+            log: LogPolicy {
+                access: LogAccess::All,
+                query: LogQuery::Redact,
+                headers: Vec::new(),
+                subject: false,
+                key_query: None,
+            },
             broken: true,
         }
     }

@@ -6,6 +6,7 @@ use crate::config::words::Method as AuthMethod;
 use crate::config::{LogAccess, LogQuery};
 use crate::exchange::{Attempt, AuthNote, Exchange};
 use crate::host::Timestamp;
+use crate::routing::condition::parameters;
 use http::{HeaderName, Method, Response};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,8 @@ pub struct LogPolicy {
     pub headers: Vec<HeaderName>,
     /// Whether subjects are written.
     pub subject: bool,
+    /// The query parameter that may hold an API key: its value is never written.
+    pub key_query: Option<String>,
 }
 
 /// The record of a request whose answer is about to begin. `None` where the configuration wants none.
@@ -60,7 +63,7 @@ impl Serialize for Record<'_> {
         map.serialize_entry("host", &ex.client.host)?;
         // The template, so that records of one route can be counted together.
         map.serialize_entry("path", &ex.matched.as_ref().map(|matched| matched.pattern.text.as_str()))?;
-        map.serialize_entry("target", &target(ex, log.query))?;
+        map.serialize_entry("target", &target(ex, log))?;
         map.serialize_entry("status", &self.status)?;
         map.serialize_entry("duration_ms", &milliseconds(self.now.since(ex.started)))?;
         map.serialize_entry("client", &ex.client.address.map(|address| address.to_string()))?;
@@ -182,18 +185,21 @@ impl Serialize for Fields<'_> {
 }
 
 /// Path and query, the query's values as the configuration wants them.
-fn target(ex: &Exchange, how: LogQuery) -> String {
-    match (&ex.query, how) {
-        (None, _) | (_, LogQuery::Drop) => ex.path.clone(),
-        (Some(query), LogQuery::Keep) => format!("{}?{query}", ex.path),
-        (Some(query), LogQuery::Redact) => {
-            // A name without `=` may itself be the secret.
-            let redacted = query.split('&').map(|pair| match pair.split_once('=') {
-                Some((name, _)) => format!("{name}=***"),
-                None => "***".to_owned(),
-            });
-            format!("{}?{}", ex.path, redacted.collect::<Vec<_>>().join("&"))
-        }
+fn target(ex: &Exchange, log: &LogPolicy) -> String {
+    let Some(query) = ex.query.as_ref().filter(|_| log.query != LogQuery::Drop) else { return ex.path.clone() };
+    let written = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if log.query == LogQuery::Redact || log.is_key(pair) => format!("{name}=***"),
+        // A name without `=` may itself be the secret.
+        None if log.query == LogQuery::Redact => "***".to_owned(),
+        _ => pair.to_owned(),
+    });
+    format!("{}?{}", ex.path, written.collect::<Vec<_>>().join("&"))
+}
+
+impl LogPolicy {
+    /// Whether a pair of a query may hold an API key.
+    fn is_key(&self, pair: &str) -> bool {
+        self.key_query.as_ref().is_some_and(|name| parameters(Some(pair)).any(|(known, _)| known == *name))
     }
 }
 

@@ -136,6 +136,24 @@ fn a_document_is_printed_as_a_store_holds_it() {
 }
 
 #[test]
+fn issuers_and_consumers_go_into_the_store_too() {
+    let folder = Folder::new("stored-identity");
+    let source = "[gateway]\nsource = { store = \"S\", key = \"k\" }\n";
+    let identity = "[issuer.login]\nissuer = \"https://login.example.com\"\naudience = \"a\"\n\n[consumer.acme]\n";
+    let route = "[route.a]\nmatch = { path = \"/a\" }\nrespond = {}\nauthenticate = { issuers = \"login\" }\n";
+    folder.write("edgate.toml", &format!("{source}\n{identity}\n{route}"));
+    let outcome = folder.run(&["check"]);
+    assert_eq!(outcome.exit, Exit::Fine, "{}", outcome.out);
+    assert!(outcome.out.contains("1 route, 0 upstreams, 1 issuer, 1 consumer"), "{}", outcome.out);
+    let document: serde_json::Value = serde_json::from_str(&folder.run(&["json"]).out).unwrap();
+    assert_eq!(document["issuer"]["login"]["audience"], "a");
+    assert!(document["consumer"]["acme"].is_object() && document.get("gateway").is_none());
+    // With nobody who could use them, they are for the store all the same: and there, a route is missing.
+    folder.write("edgate.toml", &format!("{source}\n{identity}"));
+    assert!(folder.run(&["check"]).out.contains("error[no-routes]"));
+}
+
+#[test]
 fn shells_get_completions() {
     let folder = Folder::new("completions");
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

@@ -117,6 +117,13 @@ fn response_is_compared() {
 }
 
 #[test]
+fn a_text_that_must_not_be_logged_is_found_in_any_line() {
+    let lines = ["{\"kind\":\"event\",\"message\":\"s3cret\"}".to_owned(), "{\"kind\":\"access\"}".to_owned()];
+    let found = compare::unspeakable(&["s3cret".to_owned(), "another".to_owned()], &lines);
+    assert!(found.len() == 1 && found[0].starts_with("log: it has `s3cret`"), "{found:?}");
+}
+
+#[test]
 fn truncation_and_streaming_are_judged() {
     let truncated = SeenResponse { end: End::Truncated("it was reset".to_owned()), ..response() };
     assert_eq!(against_response("status = 200", &truncated), ["end: expected a complete body, but it was reset"]);
