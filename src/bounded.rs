@@ -6,85 +6,105 @@
 //! It reads no clock, and it is worth nothing but time: whatever is lost can be found out again. The keys are ordered
 //! rather than hashed, since a hash table would need randomness of its own.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
 
 /// Values under hashes, at most as many as its capacity.
 #[derive(Debug, Clone)]
 pub struct Bounded<V> {
+    shelf: Shelf,
+    of: PhantomData<V>,
+}
+
+/// The same for values of any type: what takes most of the code is compiled once.
+#[derive(Debug, Clone)]
+struct Shelf {
     /// How many either generation holds.
     share: usize,
     /// Whether there is room for old ones.
     keeps_old: bool,
     /// The time as the last [`Bounded::get`] knew it.
     now_ms: f64,
-    young: BTreeMap<[u8; 32], Kept<V>>,
-    old: BTreeMap<[u8; 32], Kept<V>>,
+    young: BTreeMap<[u8; 32], Kept>,
+    old: BTreeMap<[u8; 32], Kept>,
 }
 
 #[derive(Debug, Clone)]
-struct Kept<V> {
-    value: V,
+struct Kept {
+    value: Rc<dyn Any>,
     until_ms: f64,
 }
 
-impl<V> Kept<V> {
+impl Kept {
     fn holds(&self, now_ms: f64) -> bool {
         self.until_ms > now_ms
     }
 }
 
-impl<V: Clone> Bounded<V> {
+impl<V: Clone + 'static> Bounded<V> {
     /// An empty one. With a capacity of 0 it keeps nothing.
     pub fn new(capacity: usize) -> Bounded<V> {
-        let share = (capacity / 2).max(capacity.min(1));
-        Bounded { share, keeps_old: 2 * share <= capacity, now_ms: 0.0, young: BTreeMap::new(), old: BTreeMap::new() }
+        Bounded { shelf: Shelf::new(capacity), of: PhantomData }
     }
 
     /// The value of a key, while it holds. `now_ms` is in milliseconds since 1970.
     pub fn get(&mut self, key: &[u8; 32], now_ms: f64) -> Option<V> {
-        self.now_ms = now_ms;
-        if let Some(kept) = self.young.get(key) {
-            return kept.holds(now_ms).then(|| kept.value.clone());
-        }
-        let kept = self.old.remove(key).filter(|kept| kept.holds(now_ms))?;
-        let value = kept.value.clone();
-        self.insert(*key, kept);
-        Some(value)
+        self.shelf.get(key, now_ms)?.downcast_ref().cloned()
     }
 
     /// Keeps a value in the place of the one before, until a moment in milliseconds since 1970. What has run out makes
     /// room first, by the time that the last [`Bounded::get`] was given: it is the look-up that missed.
     pub fn put(&mut self, key: [u8; 32], value: V, until_ms: f64) {
-        self.remove(&key);
-        let kept = Kept { value, until_ms };
-        if self.share > 0 && kept.holds(self.now_ms) {
-            self.insert(key, kept);
-        }
+        self.shelf.put(key, Kept { value: Rc::new(value), until_ms });
     }
 
     /// Forgets a key.
     pub fn remove(&mut self, key: &[u8; 32]) {
-        self.young.remove(key);
-        self.old.remove(key);
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
+        self.shelf.remove(key);
     }
 
     /// How many it holds, with those that have run out and are still there.
     pub fn len(&self) -> usize {
-        self.young.len() + self.old.len()
+        self.shelf.young.len() + self.shelf.old.len()
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+impl Shelf {
+    fn new(capacity: usize) -> Shelf {
+        let share = (capacity / 2).max(capacity.min(1));
+        Shelf { share, keeps_old: 2 * share <= capacity, now_ms: 0.0, young: BTreeMap::new(), old: BTreeMap::new() }
+    }
+
+    fn get(&mut self, key: &[u8; 32], now_ms: f64) -> Option<&Rc<dyn Any>> {
+        self.now_ms = now_ms;
+        if !self.young.contains_key(key)
+            && let Some(kept) = self.old.remove(key).filter(|kept| kept.holds(now_ms))
+        {
+            self.insert(*key, kept);
+        }
+        self.young.get(key).filter(|kept| kept.holds(now_ms)).map(|kept| &kept.value)
+    }
+
+    fn put(&mut self, key: [u8; 32], kept: Kept) {
+        self.remove(&key);
+        if self.share > 0 && kept.holds(self.now_ms) {
+            self.insert(key, kept);
+        }
+    }
+
+    fn remove(&mut self, key: &[u8; 32]) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
 
     /// Keeps what is in neither generation.
-    fn insert(&mut self, key: [u8; 32], kept: Kept<V>) {
+    fn insert(&mut self, key: [u8; 32], kept: Kept) {
         if self.young.len() >= self.share {
             self.age();
         }
@@ -162,7 +182,6 @@ mod tests {
         Get { key: u8 },
         Remove { key: u8 },
         Wait { ms: u8 },
-        Clear,
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -172,7 +191,6 @@ mod tests {
             8 => key.clone().prop_map(|key| Step::Get { key }),
             1 => key.prop_map(|key| Step::Remove { key }),
             3 => (0..40u8).prop_map(|ms| Step::Wait { ms }),
-            1 => Just(Step::Clear),
         ]
     }
 
@@ -205,10 +223,6 @@ mod tests {
                         model.remove(&name);
                     }
                     Step::Wait { ms } => now += f64::from(ms),
-                    Step::Clear => {
-                        bounded.clear();
-                        model.clear();
-                    }
                 }
                 prop_assert!(bounded.len() <= capacity);
             }

@@ -10,6 +10,8 @@ mod folder;
 mod key;
 #[path = "cli/revoke.rs"]
 mod revoke;
+#[path = "cli/token.rs"]
+mod token;
 
 use edgate::cli::Exit;
 use folder::Folder;

@@ -1,6 +1,7 @@
 //! `edgate explain`: one request through the real gateway, on a host in memory whose upstreams answer 200. What is
 //! told is what happened; only the near misses are thought up afterwards.
 
+pub mod hint;
 pub mod issuers;
 pub mod request;
 pub mod story;
@@ -8,6 +9,7 @@ pub mod story;
 use super::Outcome;
 use super::manifest::Choice;
 use super::secrets;
+use super::world::World;
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
@@ -20,7 +22,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -37,6 +39,9 @@ pub struct Arguments {
     /// The address that the request comes from.
     #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
     pub peer: IpAddr,
+    /// The country that it comes from, as Workers would know it: `NO`.
+    #[arg(long, value_name = "CODE")]
+    pub country: Option<String>,
     #[command(flatten)]
     pub network: Network,
     #[command(flatten)]
@@ -56,6 +61,7 @@ Examples:
   edgate explain GET /orders/7
   edgate explain POST https://api.example.com/orders -H 'Content-Type: application/json'
   edgate explain GET '/a/%2e%2e/b?x=1' --peer 10.0.0.1 --file spin.toml
+  edgate explain GET /me -H \"Authorization: Bearer $TOKEN\"
 
 The upstream is not called: it is taken to answer 200. Issuers are asked for their keys, unless
 --offline is given. Secrets come from .dev.vars, and are *** where it has none of the name.
@@ -71,6 +77,8 @@ pub struct Told {
     pub sent: Option<Sent>,
     /// What was logged beside the record: why an issuer could not be asked, for one.
     pub events: Vec<String>,
+    /// When it was, in seconds since 1970.
+    pub now: u64,
 }
 
 /// A request as the upstream sees it.
@@ -83,7 +91,7 @@ pub struct Sent {
     pub upgrade: bool,
 }
 
-pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
+pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
     let asked = match Asked::parse(arguments) {
         Ok(asked) => asked,
         Err(message) => return Outcome::usage(message),
@@ -95,15 +103,15 @@ pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
     let Some(gateway) = configuration.gateway.take() else {
         return Outcome::usage(format!("{} only says which store the routes are in", input.file.name));
     };
-    secrets::fill(folder, &gateway);
-    match tell(&gateway, &asked, arguments.network) {
-        Some(told) => story::write(&gateway, configuration.sections(), &asked, &told),
+    let unknown = secrets::fill(folder, &gateway);
+    match tell(&gateway, &asked, world, arguments.network) {
+        Some(told) => story::write(&gateway, configuration.sections(), &asked, &told, &unknown),
         None => Outcome::usage("the request waits for something that is not there"),
     }
 }
 
 /// Sends the request through the gateway. `None` where it waits for something that is not there.
-pub fn tell(gateway: &Gateway, asked: &Asked, network: Network) -> Option<Told> {
+pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -> Option<Told> {
     let sent = Rc::new(RefCell::new(None));
     let seen = Rc::clone(&sent);
     let host = MemoryHost::new(move |request| {
@@ -120,8 +128,9 @@ pub fn tell(gateway: &Gateway, asked: &Asked, network: Network) -> Option<Told> 
         });
         Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) }
     });
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let host = Rc::new(host.at(Timestamp(since_epoch.as_secs_f64() * 1000.0)));
+    let now = (world.now)();
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
+    let host = Rc::new(host.at(Timestamp(now as f64 * 1000.0)));
     let (response, ex) = finish(gateway.trace(&(Rc::clone(&host) as _), asked.incoming()))?;
     let message = |line: &String| {
         let event: Value = serde_json::from_str(line).ok()?;
@@ -129,5 +138,5 @@ pub fn tell(gateway: &Gateway, asked: &Asked, network: Network) -> Option<Told> 
     };
     let events = host.take_log().iter().filter_map(message).collect();
     let sent = sent.borrow_mut().take();
-    Some(Told { response, ex, sent, events })
+    Some(Told { response, ex, sent, events, now })
 }

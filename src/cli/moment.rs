@@ -1,6 +1,7 @@
-//! Moments on the command line: `2027-01-01`, `2027-01-01T12:00:00Z`, or how long from now: `90d`, `1h 30m`.
+//! Moments on the command line: `2027-01-01`, `2027-01-01T12:00:00Z`, or how long from now: `90d`, `1h 30m`; and as
+//! people are told of them.
 
-use crate::api_key::entry::{LAST, seconds};
+use crate::api_key::entry::{LAST, rfc3339, seconds};
 
 /// Seconds since 1970.
 pub fn parse(text: &str, now: u64) -> Result<u64, String> {
@@ -26,9 +27,57 @@ pub fn to_come(text: &str, now: u64) -> Result<u64, String> {
     if moment > now { Ok(moment) } else { Err(format!("{text:?} is over")) }
 }
 
+/// `2026-11-24T08:00:00Z, 5m ago`, of seconds since 1970.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within this range")]
+pub fn told(seconds: f64, now: u64) -> String {
+    if !(0.0..253_402_300_800.0).contains(&seconds) {
+        return format!("{seconds}, which is no time");
+    }
+    let at = seconds as u64;
+    let relative = match at.checked_sub(now) {
+        Some(0) => "now".to_owned(),
+        Some(ahead) => format!("in {}", rough(ahead)),
+        None => format!("{} ago", rough(now - at)),
+    };
+    format!("{}, {relative}", rfc3339(at))
+}
+
+/// The two largest units: `2h 5m`.
+fn rough(seconds: u64) -> String {
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        if rest >= length && parts.len() < 2 {
+            parts.push(format!("{}{unit}", rest / length));
+        } else if !parts.is_empty() {
+            break;
+        }
+        rest %= length;
+    }
+    parts.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_told_how_long_that_is() {
+        let now = 1_767_225_600;
+        for (seconds, words) in [
+            (1_767_225_600.0, "2026-01-01T00:00:00Z, now"),
+            (1_767_225_600.9, "2026-01-01T00:00:00Z, now"),
+            (1_767_225_601.0, "2026-01-01T00:00:01Z, in 1s"),
+            (1_767_225_000.0, "2025-12-31T23:50:00Z, 10m ago"),
+            (1_767_226_199.0, "2026-01-01T00:09:59Z, in 9m 59s"),
+            (1_767_229_205.0, "2026-01-01T01:00:05Z, in 1h"),
+            (1_774_999_999.0, "2026-03-31T23:33:19Z, in 89d 23h"),
+            (-1.0, "-1, which is no time"),
+            (1e300, &format!("{}, which is no time", 1e300)),
+        ] {
+            assert_eq!(told(seconds, now), words);
+        }
+    }
 
     #[test]
     fn moments_are_times_or_durations() {

@@ -98,6 +98,7 @@ impl<'a> Page<'a> {
         let required = definition["required"].as_array();
         let needed = |key: &str| required.is_some_and(|required| required.iter().any(|name| name == key));
         let mut inner = Vec::new();
+        let title = title.trim_matches(['[', ']']);
         for (key, property) in properties(definition) {
             let meaning = match needed(key) {
                 true => format!("**Needed.** {}", self.meaning(property)),

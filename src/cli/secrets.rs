@@ -9,14 +9,17 @@ use std::path::Path;
 /// The file of `wrangler dev`.
 pub const FILE: &str = ".dev.vars";
 
-/// Fills in every secret. What is not known is `***`, as often as it takes.
-pub fn fill(folder: &Path, gateway: &Gateway) {
+/// Fills in every secret. What is not known is `***`, as often as it takes: the names of those are given back.
+pub fn fill(folder: &Path, gateway: &Gateway) -> Vec<String> {
     let known = read(folder);
+    let mut missing = Vec::new();
     for slot in gateway.secrets().filter(|slot| !slot.is_filled()) {
         if known.get(&slot.name).is_none_or(|secret| slot.fill(secret.clone()).is_err()) {
             unknown(slot);
+            missing.push(slot.name.clone());
         }
     }
+    missing
 }
 
 /// What has to be long is longer than what is shown. A private key cannot be made up: whatever needs one says so.

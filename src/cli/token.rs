@@ -2,20 +2,18 @@
 //! the gateway itself finds: the token goes through a route that takes the tokens of every issuer.
 
 use super::explain::request::Asked;
-use super::explain::{Network, story, tell};
+use super::explain::{Network, Told, story, tell};
 use super::manifest::Choice;
 use super::routes::columns;
-use super::{Exit, Outcome, secrets};
+use super::world::World;
+use super::{Exit, Outcome, moment, secrets};
 use crate::compile;
 use crate::config::document::Sections;
-use crate::config::units::Duration;
-use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::jose::token::{EmbeddedKey, parse};
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::{Duration as Std, SystemTime};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -37,9 +35,15 @@ enum Command {
         /// The issuers whose tokens are accepted: all of the configuration when not given.
         #[arg(long = "issuer", value_name = "NAME")]
         issuers: Vec<String>,
-        /// A DPoP proof, for GET https://localhost/.
+        /// A DPoP proof.
         #[arg(long, value_name = "PROOF")]
         proof: Option<String>,
+        /// The method that the proof is for.
+        #[arg(long, default_value = "GET", requires = "proof")]
+        method: String,
+        /// The URL that the proof is for.
+        #[arg(long, default_value = "https://localhost/", requires = "proof")]
+        url: String,
         /// A document, or a manifest. The first of edgate.toml, wrangler.toml and spin.toml in this folder when not given.
         #[arg(long)]
         file: Option<String>,
@@ -54,19 +58,21 @@ pub const EXAMPLES: &str = "\
 Examples:
   edgate token decode eyJhbGciOi..
   edgate token verify eyJhbGciOi.. --issuer main
+  edgate token verify eyJhbGciOi.. --proof eyJ0eXAiOi.. --url https://api.example.com/orders
   pbpaste | edgate token verify -
 
-Issuers are asked for their keys, unless --offline is given. Secrets come from .dev.vars.
+Issuers are asked for their keys, unless --offline is given. Secrets come from .dev.vars. What was
+revoked is not known here.
 
 Exit status: 0 when the token holds, 1 when it does not, 2 when the command was wrong.";
 
-pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
+pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
     match &arguments.command {
         Command::Decode { token } => match read(token) {
-            Ok(token) => decode(&token),
+            Ok(token) => decode(&token, (world.now)()),
             Err(message) => Outcome::usage(message),
         },
-        Command::Verify { token, issuers, proof, file, network, choice } => {
+        Command::Verify { token, issuers, proof, method, url, file, network, choice } => {
             let token = match read(token) {
                 Ok(token) => token,
                 Err(message) => return Outcome::usage(message),
@@ -77,12 +83,17 @@ pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
             };
             let sections = std::mem::take(&mut configuration.parts);
             let sections = sections.stored.unwrap_or(sections.bindings);
-            match prepare(sections, issuers) {
-                Ok(gateway) => {
-                    secrets::fill(folder, &gateway);
-                    verify(&gateway, &token, proof.as_deref(), *network)
-                }
-                Err(message) => Outcome::usage(message),
+            let asked = match asked(&token, proof.as_deref(), method, url) {
+                Ok(asked) => asked,
+                Err(message) => return Outcome::usage(message),
+            };
+            let (gateway, unknown) = match gateway(folder, sections, issuers) {
+                Ok(gateway) => gateway,
+                Err(message) => return Outcome::usage(message),
+            };
+            match tell(&gateway, &asked, world, *network) {
+                Some(told) => verdict(&token, &gateway, &told, &unknown),
+                None => Outcome::usage("the token waits for something that is not there"),
             }
         }
     }
@@ -101,15 +112,15 @@ fn read(text: &str) -> Result<String, String> {
     Ok(bare.unwrap_or(token).trim().to_owned())
 }
 
-fn decode(token: &str) -> Outcome {
-    match shown(token) {
+fn decode(token: &str, now: u64) -> Outcome {
+    match shown(token, now) {
         Ok(out) => Outcome { exit: Exit::Fine, out, err: String::new() },
         Err(why) => Outcome { exit: Exit::Mistakes, out: String::new(), err: format!("error: {why}\n") },
     }
 }
 
 /// What stands in it.
-fn shown(token: &str) -> Result<String, String> {
+fn shown(token: &str, now: u64) -> Result<String, String> {
     let parsed = parse(token, EmbeddedKey::Taken).map_err(|flaw| format!("this is no JSON Web Token: {flaw}"))?;
     let mut header = Map::new();
     header.insert("alg".to_owned(), parsed.header.alg.as_str().into());
@@ -125,7 +136,7 @@ fn shown(token: &str) -> Result<String, String> {
     let times = [("iat", "issued"), ("nbf", "valid"), ("exp", "expires")];
     let times = times.into_iter().filter_map(|(name, words)| {
         let at = parsed.claims.get(name)?.as_f64()?;
-        Some([words.to_owned(), moment(at)])
+        Some([words.to_owned(), moment::told(at, now)])
     });
     text += &columns([""; 2], &times.collect::<Vec<_>>());
     Ok(text)
@@ -136,22 +147,16 @@ fn pretty(members: &Map<String, Value>) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-/// `2026-11-24T08:00:00Z, 5m ago`.
-fn moment(seconds: f64) -> String {
-    let Ok(since_epoch) = Std::try_from_secs_f64(seconds) else { return format!("{seconds}, which is no time") };
-    let at = SystemTime::UNIX_EPOCH.checked_add(since_epoch);
-    let Some(at) = at.filter(|_| seconds < 253_402_300_800.0) else { return format!("{seconds}, which is no time") };
-    let whole = |duration: Std| Duration(Std::from_secs(duration.as_secs()));
-    let now = SystemTime::now();
-    let relative = match now.duration_since(at) {
-        Ok(ago) => format!("{} ago", whole(ago)),
-        Err(ahead) => format!("in {}", whole(ahead.duration())),
-    };
-    format!("{}, {relative}", humantime::format_rfc3339_seconds(at))
+/// A request that shows the token.
+fn asked(token: &str, proof: Option<&str>, method: &str, url: &str) -> Result<Asked, String> {
+    let scheme = if proof.is_some() { "DPoP" } else { "Bearer" };
+    let mut fields = vec![format!("Authorization: {scheme} {token}")];
+    fields.extend(proof.map(|proof| format!("DPoP: {proof}")));
+    Asked::new(method, url, &fields, Ipv4Addr::LOCALHOST.into())
 }
 
-/// A gateway with one route, which takes the tokens of these issuers, and answers.
-fn prepare(mut sections: Sections, issuers: &[String]) -> Result<Gateway, String> {
+/// A gateway with one route, which takes the tokens of these issuers, and the secrets that are not known.
+fn gateway(folder: &Path, mut sections: Sections, issuers: &[String]) -> Result<(Gateway, Vec<String>), String> {
     if sections.issuers.is_empty() {
         return Err("the configuration has no issuer".to_owned());
     }
@@ -161,34 +166,27 @@ fn prepare(mut sections: Sections, issuers: &[String]) -> Result<Gateway, String
         let known: Vec<&str> = sections.issuers.keys().map(String::as_str).collect();
         return Err(format!("no issuer is named `{unknown}`: there are {}", known.join(", ")));
     }
-    let route = json!({ "match": { "path": "/" }, "authenticate": { "issuers": issuers }, "respond": {} });
+    let path = json!(["/", "/{*rest}"]);
+    let tokens = json!({ "issuers": issuers });
+    // What holds for all routes else is not asked about.
+    let route =
+        json!({ "match": { "path": path }, "authenticate": tokens, "access": "none", "cors": "none", "respond": {} });
     sections.routes = [("token".to_owned(), route)].into();
     sections.upstreams.clear();
-    let loaded = compile::load(&sections, None);
-    loaded.gateway.ok_or_else(|| "these issuers cannot be told apart: name one with --issuer".to_owned())
+    let gateway = compile::load(&sections, None).gateway;
+    let gateway = gateway.ok_or("issuers that cannot be told apart: name one with --issuer")?;
+    let unknown = secrets::fill(folder, &gateway);
+    Ok((gateway, unknown))
 }
 
-fn verify(gateway: &Gateway, token: &str, proof: Option<&str>, network: Network) -> Outcome {
-    let scheme = if proof.is_some() { "DPoP" } else { "Bearer" };
-    let mut fields = vec![format!("Authorization: {scheme} {token}")];
-    fields.extend(proof.map(|proof| format!("DPoP: {proof}")));
-    let asked = match Asked::new("GET", "https://localhost/", &fields, Ipv4Addr::LOCALHOST.into()) {
-        Ok(asked) => asked,
-        Err(message) => return Outcome::usage(message),
-    };
-    match tell(gateway, &asked, network) {
-        Some(told) => verdict(token, &told.ex, &told.events),
-        None => Outcome::usage("the token waits for something that is not there"),
-    }
-}
-
-fn verdict(token: &str, ex: &Exchange, events: &[String]) -> Outcome {
+fn verdict(token: &str, gateway: &Gateway, told: &Told, unknown: &[String]) -> Outcome {
     let mut rows = story::Rows::new();
-    story::identity(ex, &mut rows);
-    rows.extend(events.iter().map(|event| ["event".to_owned(), event.clone()]));
-    let holds = ex.identity.is_some();
+    story::client(gateway, told, unknown, &mut rows);
+    let holds = told.ex.identity.is_some();
     let said = if holds { "the token holds" } else { "the token is refused" };
-    let shown = shown(token).unwrap_or_default();
-    let out = format!("{said}\n\n{}\n{shown}", columns([""; 2], &rows));
+    let mut out = format!("{said}\n\n{}", columns([""; 2], &rows));
+    if let Ok(shown) = shown(token, told.now) {
+        out += &format!("\n{shown}");
+    }
     Outcome { exit: if holds { Exit::Fine } else { Exit::Mistakes }, out, err: String::new() }
 }

@@ -299,6 +299,17 @@ impl One<'_> {
         for (key, given) in [("cache", section.cache), ("negative_cache", section.negative_cache)] {
             within(given, Std::ZERO..=HOUR, &place.key(key), diagnostics);
         }
+        let unread = [
+            ("algorithms", self.section.algorithms.is_some()),
+            ("typ", self.section.typ.is_some()),
+            ("pins", !self.section.pins.is_empty()),
+        ];
+        for (key, _) in unread.into_iter().filter(|(_, given)| *given) {
+            let message = format!("`{key}` has no meaning where the issuer is asked about each token");
+            let place = self.place.key(key).name();
+            let help = "take it away: edgate does not read such a token itself";
+            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place, message, "beside `introspection`").help(help));
+        }
         if section.client_id.is_empty() {
             let message = "the client has no name";
             diagnostics.push(Diagnostic::new(Code::BadValue, place.key("client_id"), message, "empty"));

@@ -115,7 +115,7 @@ pub struct Introspection {
     pub url: String,
     /// Who asks: sent with `client_secret` by HTTP Basic (RFC 6749, section 2.3.1).
     pub client_id: String,
-    /// The secret of the client.
+    /// The client's secret.
     pub client_secret: SecretName,
     /// How long an answer about a good token is remembered, at most. 1 m when not given; 0 s to 1 h.
     pub cache: Option<Duration>,

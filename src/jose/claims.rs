@@ -26,7 +26,8 @@ pub struct Rules {
 /// The times of a token that has been accepted, in seconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Times {
-    /// `exp`, without leeway.
+    /// When it must be looked at again: its `exp`, or when it is older than it may be, whichever comes first. Without
+    /// leeway.
     pub expires: Option<f64>,
 }
 
@@ -119,7 +120,7 @@ impl Rules {
     }
 
     /// RFC 7519, 4.1.4 to 4.1.6, each with "some small leeway, usually no more than a few minutes, to account for clock
-    /// skew". Gives `exp`.
+    /// skew". Gives [`Times::expires`].
     fn check_times(&self, claims: &Map<String, Value>, now: f64) -> Result<Option<f64>, Flaw> {
         let expires = time(claims, "exp")?;
         let begins = time(claims, "nbf")?;
@@ -137,13 +138,12 @@ impl Rules {
         if issued.is_some_and(|issued| now < issued - self.leeway) {
             return Err(Flaw::IssuedInFuture);
         }
-        if let Some(max_age) = self.max_age {
-            let issued = issued.ok_or_else(|| missing("iat"))?;
-            if now > issued + max_age + self.leeway {
-                return Err(Flaw::TooOld);
-            }
+        let Some(max_age) = self.max_age else { return Ok(expires) };
+        let oldest = issued.ok_or_else(|| missing("iat"))? + max_age;
+        if now > oldest + self.leeway {
+            return Err(Flaw::TooOld);
         }
-        Ok(expires)
+        Ok(Some(expires.map_or(oldest, |expires| expires.min(oldest))))
     }
 }
 

@@ -129,6 +129,14 @@ fn one(
             None => mismatches.push(format!("no access record; the log says: {log:#?}")),
         }
     }
+    mismatches.extend(compare::events(&exchange.events, &log));
+    for (store, values) in &exchange.stored {
+        for (key, expected) in values {
+            let value = finish(host.get(store, key)).and_then(Result::ok).flatten();
+            let value = value.map(|value| String::from_utf8_lossy(&value).into_owned());
+            mismatches.extend(compare::stored(&format!("{store} {key}"), expected, value.as_deref()));
+        }
+    }
     Ok(mismatches)
 }
 

@@ -18,13 +18,14 @@ pub struct Asked {
     pub query: Option<String>,
     pub headers: HeaderMap,
     pub peer: IpAddr,
+    pub country: Option<String>,
 }
 
 impl Asked {
     /// Takes the arguments apart. The error is for the user.
     pub fn parse(arguments: &Arguments) -> Result<Asked, String> {
-        let Arguments { method, url, headers, peer, .. } = arguments;
-        Asked::new(method, url, headers, *peer)
+        let Arguments { method, url, headers, peer, country, .. } = arguments;
+        Ok(Asked { country: country.clone(), ..Asked::new(method, url, headers, *peer)? })
     }
 
     /// A request from what a person writes. The error is for the user.
@@ -60,7 +61,7 @@ impl Asked {
             headers.insert("host", host);
         }
         let path = if path.is_empty() { "/" } else { path }.to_owned();
-        Ok(Asked { method, scheme, authority, path, query, headers, peer })
+        Ok(Asked { method, scheme, authority, path, query, headers, peer, country: None })
     }
 
     /// As a host would hand it over.
@@ -75,7 +76,7 @@ impl Asked {
             headers_size: section_size(&self.headers),
             body: Body::Empty,
             peer: Some(self.peer),
-            facts: ClientFacts::default(),
+            facts: ClientFacts { country: self.country.clone(), ..ClientFacts::default() },
             version: "1.1",
         }
     }

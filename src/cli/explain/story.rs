@@ -2,7 +2,7 @@
 //! nearly took it.
 
 use super::request::Asked;
-use super::{Sent, Told};
+use super::{Sent, Told, hint};
 use crate::body::Body;
 use crate::cli::routes::{action, columns, conditions, host, methods};
 use crate::cli::{Exit, Outcome};
@@ -24,7 +24,7 @@ const MOST_BODY: usize = 2_000;
 
 pub type Rows = Vec<[String; 2]>;
 
-pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told) -> Outcome {
+pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told, unknown: &[String]) -> Outcome {
     let request = format!("{} {}://{}{}", asked.method, asked.scheme, asked.authority, asked.target());
     let mut rows: Rows = vec![["request".to_owned(), request]];
     let path = normalize(&asked.path, gateway.encoded_slashes).ok();
@@ -49,8 +49,7 @@ pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told)
     if let (Some(entry), Some(facts)) = (taken.filter(|_| routed), &facts) {
         route(gateway, sections, entry, facts, &mut rows);
     }
-    identity(&told.ex, &mut rows);
-    rows.extend(told.events.iter().map(|event| ["event".to_owned(), event.clone()]));
+    client(gateway, told, unknown, &mut rows);
     // As wide as the longest name there is, so that the values stand in one place for every request.
     rows.iter_mut().for_each(|[name, _]| *name = format!("{name:11}"));
     let mut text = columns([""; 2], &rows);
@@ -89,8 +88,25 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
     push("action", what);
 }
 
-/// Who the client is, or why it is nobody, and what is only tried.
-pub fn identity(ex: &Exchange, rows: &mut Rows) {
+/// Who the client is, or why it is nobody, and what had part in that.
+pub fn client(gateway: &Gateway, told: &Told, unknown: &[String], rows: &mut Rows) {
+    let Told { ex, events, now, .. } = told;
+    identity(ex, rows);
+    let tried = |(policy, code): &(&str, &str)| ["dry run".to_owned(), format!("{policy} would refuse it: {code}")];
+    rows.extend(ex.notes.would_refuse.iter().map(tried));
+    let label = if ex.notes.reject.is_some() { "refused" } else { "  reason" };
+    if let Some(list) = ex.notes.denied_by {
+        rows.push([label.to_owned(), format!("{list}: `access` does not let this client call")]);
+    }
+    if let Some(note) = ex.notes.auth.as_ref().filter(|note| note.reason.is_some()) {
+        refusal(ex, note, label, rows);
+        rows.extend(hint::rows(gateway, ex, *now));
+        rows.extend(hint::secrets(gateway, ex, unknown));
+    }
+    rows.extend(events.iter().map(|event| ["event".to_owned(), event.clone()]));
+}
+
+fn identity(ex: &Exchange, rows: &mut Rows) {
     let mut push = |name: &str, value: String| rows.push([name.to_owned(), value]);
     if let Some(identity) = &ex.identity {
         let issuer = identity.issuer.as_ref().map(|issuer| format!(" of {issuer}")).unwrap_or_default();
@@ -105,14 +121,16 @@ pub fn identity(ex: &Exchange, rows: &mut Rows) {
             push(name, value);
         }
     }
-    if let Some(AuthNote { reason: Some(reason), detail, method, issuer, .. }) = &ex.notes.auth {
-        let whose = [method.map(|method| method.name()), issuer.as_deref()];
-        let whose: Vec<&str> = whose.into_iter().flatten().collect();
-        let whose = if whose.is_empty() { String::new() } else { format!(" ({})", whose.join(" of ")) };
-        push("refused", format!("{reason}{whose}: {}", detail.as_deref().unwrap_or_default()));
-    }
-    for (policy, code) in &ex.notes.would_refuse {
-        push("dry run", format!("{policy} would refuse it: {code}"));
+}
+
+/// Why it is nobody, or may not do this, and how it showed itself, where that was not told.
+fn refusal(ex: &Exchange, note: &AuthNote, label: &str, rows: &mut Rows) {
+    let AuthNote { reason, detail, method, issuer, .. } = note;
+    let (reason, detail) = (reason.unwrap_or_default(), detail.as_deref().unwrap_or_default());
+    rows.push([label.to_owned(), format!("{reason}: {detail}")]);
+    if let Some(method) = method.filter(|_| ex.identity.is_none()) {
+        let issuer = issuer.as_ref().map(|issuer| format!(" of {issuer}")).unwrap_or_default();
+        rows.push(["  shown".to_owned(), format!("{}{issuer}", method.name())]);
     }
 }
 

@@ -107,7 +107,11 @@ fn tokens_may_be_without_end_where_that_is_said() {
 #[test]
 fn tokens_may_not_be_older_than_is_said() {
     let rules = Rules { max_age: Some(100.0), ..rules() };
-    assert_eq!(check(&rules, json!({ "iat": 890 })), GOOD);
+    // And are looked at again when they are.
+    for (iat, expires) in [(890, 990.0), (990, 1090.0), (1000, 1100.0)] {
+        assert_eq!(check(&rules, json!({ "iat": iat })), Ok(Times { expires: Some(expires) }));
+    }
+    assert_eq!(check(&rules, json!({ "iat": 1000, "exp": 1050 })), Ok(Times { expires: Some(1050.0) }));
     assert_eq!(check(&rules, json!({ "iat": 889 })), Err(Flaw::TooOld));
     assert_eq!(check(&rules, json!({})), Err(Flaw::MissingClaim("iat".to_owned())));
 }

@@ -2,6 +2,7 @@
 //! this request, now, and once (RFC 9449, section 4.3).
 
 use super::places::DPOP;
+use crate::config::EncodedSlashes;
 use crate::config::words::Method;
 use crate::exchange::Exchange;
 use crate::host::{Check, SharedHost};
@@ -11,6 +12,7 @@ use crate::jose::base64;
 use crate::jose::key::PublicKey;
 use crate::jose::secret::hmac_sign;
 use crate::jose::token::{EmbeddedKey, Token, parse};
+use crate::path::normalize;
 use crate::refusal::{Kind, Refusal};
 use crate::secret::SecretSlot;
 use http::HeaderValue;
@@ -115,10 +117,12 @@ fn is_url_of(text: &str, ex: &Exchange) -> bool {
     let Ok(asked) = url::Url::parse(&format!("{}://{}{}", ex.client.scheme, ex.client.host, ex.path)) else {
         return false;
     };
+    // The request's path is in its one spelling already, whatever the client has written.
+    let path = normalize(claimed.path(), EncodedSlashes::Keep);
     claimed.username().is_empty()
         && claimed.password().is_none()
         && claimed.origin() == asked.origin()
-        && claimed.path() == asked.path()
+        && path.is_ok_and(|path| path == asked.path())
 }
 
 /// RFC 9449, section 9: the nonce is one of ours, and not too old. It is made of the time, so that no instance has to

@@ -73,7 +73,9 @@ impl Places {
     /// The token of a request. RFC 6750, section 2: a client must not use more than one place.
     pub fn token(&self, ex: &Exchange) -> Result<Option<Shown>, Refusal> {
         let mut found = Vec::new();
+        let mut lines = 0;
         for value in ex.headers.get_all(&header::AUTHORIZATION) {
+            lines += 1;
             let Ok(value) = value.to_str() else {
                 return Err(malformed("`Authorization` has characters it cannot have"));
             };
@@ -83,12 +85,19 @@ impl Places {
                 found.push(Shown { token: rest.trim_matches(' ').to_owned(), dpop });
             }
         }
+        // RFC 9110, section 5.3: a field that is no list stands once. Who reads the next line would see somebody else.
+        if lines > 1 && !found.is_empty() {
+            return Err(malformed("the request has more than one `Authorization`"));
+        }
         if let Some(name) = &self.token_header {
             for value in ex.headers.get_all(name) {
                 let Ok(value) = value.to_str() else {
                     return Err(malformed("the token's field has characters it cannot have"));
                 };
-                let token = value.strip_prefix("Bearer ").unwrap_or(value);
+                let token = match value.split_once(' ') {
+                    Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest,
+                    _ => value,
+                };
                 found.push(Shown { token: token.trim().to_owned(), dpop: false });
             }
         }

@@ -127,6 +127,25 @@ pub fn unspeakable(texts: &[String], lines: &[String]) -> Vec<String> {
     texts.iter().filter(said).map(|text| format!("log: it has `{text}`: {lines:#?}")).collect()
 }
 
+/// Compares what was logged beside the access record: each that is expected must be there.
+pub fn events(expected: &[ExpectedJson], lines: &[String]) -> Vec<String> {
+    let missing = expected.iter().filter(|expected| !lines.iter().any(|line| is_event(expected, line)));
+    missing.map(|expected| format!("log: expected {}; it says: {lines:#?}", expected.0)).collect()
+}
+
+/// Whether a line is what is expected.
+pub fn is_event(expected: &ExpectedJson, line: &str) -> bool {
+    serde_json::from_str(line).is_ok_and(|record| log(expected, &record).is_empty())
+}
+
+/// Compares a value of a store.
+pub fn stored(place: &str, expected: &ExpectedJson, seen: Option<&str>) -> Vec<String> {
+    let mut mismatches = Vec::new();
+    let value = seen.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
+    compare_value(place, &expected.0, value.as_ref(), &mut mismatches);
+    mismatches
+}
+
 fn compare_value(place: &str, expected: &Value, seen: Option<&Value>, mismatches: &mut Vec<String>) {
     let Some(seen) = seen else {
         mismatches.push(format!("{place}: expected {expected}, saw nothing"));

@@ -69,6 +69,20 @@ impl Running {
         }
     }
 
+    /// A value of a key-value store.
+    ///
+    /// # Errors
+    ///
+    /// The real `spin` does not let anyone read its stores from outside.
+    pub fn value(&self, store: &str, key: &str) -> Result<Option<String>> {
+        match self {
+            Running::Workerd(workerd) => {
+                Ok(workerd.value(store, key).map(|value| String::from_utf8_lossy(&value).into_owned()))
+            }
+            Running::Spin(spin) => spin.value(store, key),
+        }
+    }
+
     /// Sends a request. workerd hears of the client as Cloudflare's edge tells it: its address in `CF-Connecting-IP`,
     /// and what else the request says of it in `CF-Blob`, in place of any such field of the client's own. Spin sees the
     /// address of the connection.

@@ -117,6 +117,12 @@ pub struct Exchange {
     /// Texts that no line of the log may have, beside those that [`play::Play::unspeakable`] knows of.
     #[serde(default)]
     pub never_logged: Vec<String>,
+    /// What else must be logged during this exchange, also behind it: a part of one record each.
+    #[serde(default)]
+    pub events: Vec<ExpectedJson>,
+    /// What key-value stores must hold behind it: store, key, a part of the value, which is JSON.
+    #[serde(default)]
+    pub stored: BTreeMap<String, BTreeMap<String, ExpectedJson>>,
 }
 
 /// The client's request.

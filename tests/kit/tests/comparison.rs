@@ -160,3 +160,18 @@ fn log_is_a_subset() {
         assert_eq!(against(expect), [mismatch]);
     }
 }
+
+#[test]
+fn events_are_searched_for_and_stored_values_compared() {
+    let lines = ["no JSON", r#"{"kind":"issuer","issuer":"main","message":"it is gone"}"#].map(str::to_owned);
+    let exchange = exchange(
+        "events = [{ kind = 'issuer', message = { matches = 'gone' } }, { issuer = 'other' }]
+        stored.KEYS.main = { from = 'here' }",
+    );
+    let mismatches = compare::events(&exchange.events, &lines);
+    assert!(matches!(&mismatches[..], [one] if one.starts_with(r#"log: expected {"issuer":"other"}; it says: "#)));
+    let stored = |seen| compare::stored("KEYS main", &exchange.stored["KEYS"]["main"], seen);
+    assert_eq!(stored(Some(r#"{"from":"here","fetched":1}"#)), Vec::<String>::new());
+    assert_eq!(stored(None), [r#"KEYS main: expected {"from":"here"}, saw nothing"#]);
+    assert_eq!(stored(Some("text")), [r#"KEYS main: expected {"from":"here"}, saw "text""#]);
+}

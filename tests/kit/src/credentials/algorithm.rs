@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 /// How something is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
     Hs256,
     Hs384,

@@ -72,6 +72,15 @@ impl Key {
         }
     }
 
+    /// A new key of the curve P-256, which nobody else has.
+    pub fn generate() -> Result<Key> {
+        let key = p256::ecdsa::SigningKey::random(&mut rsa::rand_core::OsRng);
+        let point = key.verifying_key().to_encoded_point(false);
+        let number = |bytes: Option<&p256::FieldBytes>| base64url(bytes.map(|bytes| &bytes[..]).unwrap_or_default());
+        let (x, y, d) = (number(point.x()), number(point.y()), number(Some(&key.to_bytes())));
+        Key::read(&json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "d": d }).to_string())
+    }
+
     /// A shared secret.
     pub fn secret(secret: &[u8]) -> Key {
         let jwk = Map::from_iter([("kty".to_owned(), json!("oct")), ("k".to_owned(), json!(base64url(secret)))]);

@@ -17,6 +17,16 @@ pub enum Tamper {
     FlipSignature,
     /// All bytes of the signature are zero.
     ZeroSignature,
+    /// The first of the two numbers of a signature of ECDSA is zero.
+    ZeroR,
+    /// The second is.
+    ZeroS,
+    /// The first is as large as it can be written, and so larger than the order of any curve.
+    LargeR,
+    /// The last byte of the signature is not there.
+    ShortSignature,
+    /// The signature has a byte more.
+    LongSignature,
     /// The signature of ECDSA is in its ASN.1 form, which tokens do not have (RFC 7518, section 3.4).
     DerSignature,
     /// The claims have one more, `tampered`.
@@ -47,6 +57,17 @@ pub fn spoil(token: &str, how: Tamper) -> Result<String> {
         Tamper::DropSignature => format!("{header}.{claims}"),
         Tamper::FlipSignature => format!("{header}.{claims}.{}", changed(signature, flip)?),
         Tamper::ZeroSignature => format!("{header}.{claims}.{}", changed(signature, |bytes| bytes.fill(0))?),
+        Tamper::ZeroR => format!("{header}.{claims}.{}", changed(signature, |bytes| halves(bytes).0.fill(0))?),
+        Tamper::ZeroS => format!("{header}.{claims}.{}", changed(signature, |bytes| halves(bytes).1.fill(0))?),
+        Tamper::LargeR => format!("{header}.{claims}.{}", changed(signature, |bytes| halves(bytes).0.fill(0xff))?),
+        Tamper::ShortSignature => {
+            let mut bytes = from_base64url(signature)?;
+            bytes.pop();
+            format!("{header}.{claims}.{}", base64url(&bytes))
+        }
+        Tamper::LongSignature => {
+            format!("{header}.{claims}.{}", base64url(&[from_base64url(signature)?, vec![0]].concat()))
+        }
         Tamper::DerSignature => format!("{header}.{claims}.{}", base64url(&der(&from_base64url(signature)?)?)),
         Tamper::FlipPayload => format!("{header}.{}.{signature}", with_member(claims, "tampered", true.into())?),
         Tamper::FlipHeader => format!("{}.{claims}.{signature}", with_member(header, "tampered", true.into())?),
@@ -65,6 +86,10 @@ pub fn flip(bytes: &mut [u8]) {
     if let Some(byte) = bytes.get_mut(middle) {
         *byte ^= 1;
     }
+}
+
+fn halves(bytes: &mut [u8]) -> (&mut [u8], &mut [u8]) {
+    bytes.split_at_mut(bytes.len() / 2)
 }
 
 fn changed(part: &str, change: impl FnOnce(&mut [u8])) -> Result<String> {

@@ -61,7 +61,7 @@ const KINDS: [(&str, Kind); 15] = [
 
 /// Keys whose values are read as JSON: a string there that is nothing but a placeholder may become an object or a
 /// number.
-const JSON: [&str; 7] = ["config", "json", "claims", "header", "members", "log", "jwt"];
+const JSON: [&str; 9] = ["config", "json", "claims", "header", "members", "log", "events", "stored", "jwt"];
 
 /// An innermost placeholder.
 static PLACEHOLDER: LazyLock<Regex> =
