@@ -33,7 +33,7 @@ Put this on the first line of a document, and an editor knows what this page say
 | name | Small letters and digits in words joined by single hyphens, a letter first, 64 characters at most: `list-orders`. |
 | duration | A number and a unit, `ms`, `s`, `m`, `h` or `d`, or several of them: `\"250ms\"`, `\"10s\"`, `\"1m30s\"`. |
 | size | A number and a unit, `B`, `KB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024: `\"8 KB\"`. |
-| secret | A secret by its name, in capitals: `{ secret = \"ORDERS_KEY\" }`, the Workers secret of that name, or the Spin variable of that name in small letters. |
+| secret | A secret by its name, in capitals: `{ secret = \"ORDERS_KEY\" }`, the Workers secret of that name, or the Spin variable of that name in small letters. No name of a secret or of a store begins as the bindings of sections do. |
 | pattern | A path whose segments are literal or have one parameter, `/img-{name}.png`; the last may take all that is left, `/files/{*rest}`. |
 ";
 
