@@ -13,7 +13,7 @@ mod overlap;
 mod route;
 
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
-use crate::config::document::{Kind, Sections, binding_of, place_of};
+use crate::config::document::{Kind, Sections, binding_of, place_of, section_of};
 use crate::config::read::{Read, read};
 use crate::config::units::{Duration, Size};
 use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery, Platform, Source};
@@ -120,7 +120,8 @@ fn known<'a>(
 ) -> authenticate::Scope<'a> {
     let place = place_of(Kind::Gateway, "");
     let redis = redis(section, &place.key("redis"), diagnostics);
-    let of = issuer::Scope { targets, store: section.store.as_deref().map(Rc::from), redis };
+    let store = store(section.store.as_deref(), &place.key("store"), diagnostics);
+    let of = issuer::Scope { targets, store, redis };
     let mut issuers = issuer::Issuers::new();
     for (name, value) in &sections.issuers {
         let place = place_of(Kind::Issuer, name);
@@ -207,11 +208,9 @@ fn source_alone(
     }
     let place = place.key("source");
     within(source.refresh, Std::from_secs(1)..=Std::from_secs(86_400), &place.key("refresh"), diagnostics);
-    for (key, text) in [("store", &source.store), ("key", &source.key)] {
-        if text.is_empty() {
-            let message = format!("the {key}'s name is empty");
-            diagnostics.push(Diagnostic::new(Code::BadValue, place.key(key), message, "empty"));
-        }
+    store(Some(&source.store), &place.key("store"), diagnostics);
+    if source.key.is_empty() {
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.key("key"), "the key's name is empty", "empty"));
     }
 }
 
@@ -402,13 +401,35 @@ fn secret_slot(
     let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     let word = |word: &str| !word.is_empty() && word.bytes().all(capitals);
     if name.starts_with(|c: char| c.is_ascii_uppercase()) && name.split('_').all(word) {
-        return Some(SecretSlot::new(name, fits));
+        return free(name, place, diagnostics).then(|| SecretSlot::new(name, fits));
     }
     // It may be the secret itself, and this is logged.
     let message = "this is no name of a secret";
     let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
     diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not a name").help(help));
     None
+}
+
+/// The name of a key-value store.
+fn store(name: Option<&str>, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<Rc<str>> {
+    let name = name?;
+    if name.is_empty() {
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), "the store's name is empty", "empty"));
+    }
+    free(name, place, diagnostics);
+    Some(Rc::from(name))
+}
+
+/// Whether a binding of this name is no section of the configuration. On Workers, all have one namespace.
+fn free(name: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let Some((kind, section)) = section_of(name) else { return true };
+    let message = format!("on Workers, a binding of the name `{name}` is the section `{}`", place_of(kind, &section));
+    let help = match kind.is_named() {
+        true => format!("let the name not begin with `{}`", kind.prefix()),
+        false => "take another name".to_owned(),
+    };
+    diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "taken").help(help));
+    false
 }
 
 /// What to say of a reference that leads nowhere.

@@ -1,7 +1,7 @@
 //! The sections of consumers, all of them together: a key, a user or a certificate is one consumer's.
 
 use super::issuer::{fits_hs256, once};
-use super::{issuer, secret_slot, within};
+use super::{issuer, secret_slot, store, within};
 use crate::api_key::directory::{Directory, Known};
 use crate::api_key::{entry, from_hex};
 use crate::bounded::Bounded;
@@ -214,15 +214,12 @@ impl Found {
         let certificates = self.certificates.into_iter().map(|(certificate, _)| certificate).collect();
         let hashes: Vec<Hash> = self.consumers.passwords.users.values().map(|(hash, _)| hash.clone()).collect();
         let passwords = Passwords { decoy: Hash::like(&hashes), ..self.consumers.passwords };
-        let stored = api_key.store.as_deref().map(|store| StoredKeys {
-            store: Rc::from(store),
+        let place = place_of(Kind::Gateway, "").key("api_key").key("store");
+        let stored = store(api_key.store.as_deref(), &place, diagnostics).map(|store| StoredKeys {
+            store,
             cache: api_key.cache.map_or(KEY_CACHE, |cache| cache.0),
             known: RefCell::new(Bounded::new(KNOWN_KEYS)),
         });
-        if api_key.store.as_deref() == Some("") {
-            let place = place_of(Kind::Gateway, "").key("api_key").key("store");
-            diagnostics.push(Diagnostic::new(Code::BadValue, place, "the store's name is empty", "empty"));
-        }
         // Every hash stands once: that was seen above.
         let api_keys = Directory::compile(keys).unwrap_or_default();
         Consumers { api_keys, stored, passwords, certificates, ..self.consumers }

@@ -1,6 +1,6 @@
 //! An issuer's section: where its keys are, what its tokens must be, how they may be bound and taken back.
 
-use super::{address, out_of_range, secret_slot, size, within};
+use super::{address, out_of_range, secret_slot, size, store, within};
 use crate::bounded::Bounded;
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::identity::{self as section, Discovery};
@@ -414,7 +414,8 @@ impl One<'_> {
         let section = self.section.revocation.as_ref()?;
         let place = self.place.key("revocation");
         within(section.refresh, Std::from_secs(1)..=HOUR, &place.key("refresh"), diagnostics);
-        let Some(store) = section.store.as_deref().map(Rc::from).or(self.scope.store.clone()) else {
+        let own = store(section.store.as_deref(), &place.key("store"), diagnostics);
+        let Some(store) = own.or(self.scope.store.clone()) else {
             let message = "nothing says where the list of revoked tokens is";
             let help = "add `store`, or `gateway.store` for everything that instances share";
             diagnostics.push(Diagnostic::new(Code::MissingKey, place.name(), message, "needed here").help(help));
