@@ -21,6 +21,7 @@ issuer = "https://login.example.com"
 audience = ["orders", "users"]
 algorithms = ["EdDSA", "ES256"]
 max_age = "1h"
+dpop = {}
 keys = { keys = [KEY] }
 
 [issuer.shared]
