@@ -16,7 +16,7 @@ use edgate_kit::credentials::algorithm::Algorithm;
 use edgate_kit::credentials::encoding::{base64url, sha256};
 use edgate_kit::credentials::key::Key;
 use edgate_kit::credentials::token::mint;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, Method, Response};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -116,7 +116,10 @@ fn routes_are_listed_the_most_specific_first() {
     let folder = Folder::example();
     let outcome = folder.run(&["routes"]);
     let names: Vec<&str> = outcome.out.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(names, ["hello", "orders-preview", "orders", "upload", "user", "echo", "orders", "old-orders"]);
+    assert_eq!(
+        names,
+        ["hello", "me", "orders-preview", "orders", "upload", "admin", "user", "echo", "orders", "old-orders"]
+    );
     assert!(outcome.out.contains("http://127.0.0.1:9101/v1/orders/{*rest}"), "{}", outcome.out);
 }
 
@@ -149,7 +152,7 @@ fn shells_get_completions() {
 fn every_command_shows_examples() {
     let folder = Folder::new("help");
     let nested = ["key new", "key check", "key hash-password"];
-    let commands = ["check", "bind", "routes", "explain", "json", "schema", "key", "revoke", "completions"];
+    let commands = ["check", "bind", "routes", "explain", "token", "json", "schema", "key", "revoke", "completions"];
     for command in commands.into_iter().chain(nested) {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let outcome = folder.run(&words);
