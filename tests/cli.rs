@@ -169,7 +169,7 @@ fn shells_get_completions() {
 fn every_command_shows_examples() {
     let folder = Folder::new("help");
     let nested = ["key new", "key check", "key hash-password"];
-    let commands = ["check", "bind", "routes", "explain", "json", "schema", "key", "revoke", "completions"];
+    let commands = ["check", "bind", "routes", "explain", "token", "json", "schema", "key", "revoke", "completions"];
     for command in commands.into_iter().chain(nested) {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let outcome = folder.run(&words);

@@ -131,6 +131,9 @@ pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -
     let now = (world.now)();
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
     let host = Rc::new(host.at(Timestamp(now as f64 * 1000.0)));
+    for store in hint::stores(gateway) {
+        host.set_value(&store, "of edgate explain", "");
+    }
     let (response, ex) = finish(gateway.trace(&(Rc::clone(&host) as _), asked.incoming()))?;
     let message = |line: &String| {
         let event: Value = serde_json::from_str(line).ok()?;

@@ -15,6 +15,7 @@ const CONFIG: &str = r#"
 [gateway]
 targets = ["cloudflare"]
 access = { deny = ["203.0.113.0/24"] }
+api_key = { store = "KEYS" }
 
 [issuer.main]
 issuer = "https://login.example.com"
@@ -22,12 +23,18 @@ audience = ["orders", "users"]
 algorithms = ["EdDSA", "ES256"]
 max_age = "1h"
 dpop = {}
-keys = { keys = [KEY] }
+keys = { keys = [JWK] }
 
 [issuer.shared]
 issuer = "https://shared.example.com"
 audience = "orders"
 secret = { secret = "SHARED" }
+
+[issuer.watched]
+issuer = "https://watched.example.com"
+audience = "orders"
+keys = { keys = [JWK] }
+revocation = { store = "REVOKED" }
 
 [issuer.distant]
 issuer = "https://distant.example.com"
@@ -42,7 +49,7 @@ url = "https://orders.example.com"
 
 [route.order]
 match = { path = "/orders/{user}" }
-authenticate = { methods = ["token", "api_key"], issuers = ["main", "shared", "distant"] }
+authenticate = { methods = ["token", "api_key"], issuers = ["main", "shared", "watched", "distant"] }
 authorize = { scopes = ["orders:read"], rules = "claim.sub == path.user" }
 upstream = "orders"
 request_headers = { set = { x-user = "{identity.subject}" } }
@@ -63,7 +70,7 @@ fn folder(name: &str) -> Folder {
     key.insert("kid".to_owned(), "2026".into());
     let members: Vec<String> = key.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     let folder = Folder::new(name);
-    folder.write("edgate.toml", &CONFIG.replace("KEY", &format!("{{ {} }}", members.join(", "))));
+    folder.write("edgate.toml", &CONFIG.replace("JWK", &format!("{{ {} }}", members.join(", "))));
     folder
 }
 
@@ -95,6 +102,7 @@ fn tokens() -> Vec<(&'static str, String)> {
     vec![
         ("a good one", good.clone()),
         ("as it stands in a request", format!("Authorization: Bearer {good}\n")),
+        ("that may have been revoked", with(json!({ "iss": "https://watched.example.com" }))),
         ("of another issuer", with(json!({ "iss": "https://login.example.com/" }))),
         ("for somebody else", with(json!({ "aud": ["billing", "https://login.example.com/userinfo"] }))),
         ("for nobody", with(json!({ "aud": null }))),
@@ -201,6 +209,7 @@ fn requests_are_explained_with_who_they_are() {
     let (good, other) = (bearer(json!({})), bearer(json!({ "aud": "billing" })));
     let unscoped = bearer(json!({ "scope": "orders:write" }));
     let key = "X-API-Key: edgate_2BvC0hZbyqMyjPdRBXAJIFm0XQJFL0Ww1RyLd0cVbMB0Oyhxg";
+    let other_key = "X-API-Key: edgate_VC3CVR0zFm7kJlKwu4f00H7DKonXZK24xZlGkfiWmwB0lF7jm";
     let mut text = String::new();
     for (name, command) in [
         ("a good token", &["GET", "/orders/alice", "-H", good.as_str()][..]),
@@ -209,6 +218,7 @@ fn requests_are_explained_with_who_they_are() {
         ("a token without the scope", &["GET", "/orders/alice", "-H", &unscoped]),
         ("somebody else's orders", &["GET", "/orders/bob", "-H", &good]),
         ("an API key with a typo", &["GET", "/orders/alice", "-H", key]),
+        ("an API key that the configuration does not have", &["GET", "/orders/alice", "-H", other_key]),
         ("an address that may not call", &["GET", "/orders/alice", "--peer", "203.0.113.9"]),
         ("a country that may call", &["GET", "/norway", "--country", "NO"]),
         ("a country that may not", &["GET", "/norway"]),

@@ -37,6 +37,34 @@ pub fn rows(gateway: &Gateway, ex: &Exchange, now: u64) -> Rows {
     vec![["  it says".to_owned(), says], ["  wanted".to_owned(), wanted]]
 }
 
+/// The stores of policies. They are empty here, and that they are has a say in what is told: [`unread`].
+pub fn stores(gateway: &Gateway) -> Vec<Rc<str>> {
+    let policies = gateway.routes.iter().flat_map(|route| &route.policies);
+    let mut stores = Vec::new();
+    for policy in policies {
+        let Policy::Authenticate(policy) = policy else { continue };
+        stores.extend(policy.consumers.stored.as_ref().map(|stored| Rc::clone(&stored.store)));
+        for issuer in &policy.issuers {
+            stores.extend(issuer.revocations.as_ref().map(|list| Rc::clone(&list.store)));
+            if let Keys::Fetched(source) = &issuer.keys {
+                stores.extend(source.store.clone());
+            }
+        }
+    }
+    stores
+}
+
+/// What a store might have said.
+pub fn unread(gateway: &Gateway, ex: &Exchange) -> Rows {
+    let (Some(note), Some(policy)) = (&ex.notes.auth, authenticate(gateway, ex)) else { return Rows::new() };
+    let issuer = policy.issuers.iter().find(|issuer| Some(&issuer.name) == note.issuer.as_ref());
+    let list = issuer.and_then(|issuer| issuer.revocations.as_ref()).filter(|_| note.reason.is_none());
+    let keys = policy.consumers.stored.as_ref().filter(|_| note.reason == Some("unknown-key"));
+    let keys = keys.filter(|_| note.method == Some(Method::ApiKey));
+    let store = list.map(|list| &list.store).or(keys.map(|keys| &keys.store));
+    store.map(|store| ["  note".to_owned(), format!("the store `{store}` is not read here")]).into_iter().collect()
+}
+
 /// The secrets that had part in a refusal, and that nobody knows here.
 pub fn secrets(gateway: &Gateway, ex: &Exchange, unknown: &[String]) -> Rows {
     let (Some(note), Some(policy)) = (&ex.notes.auth, authenticate(gateway, ex)) else { return Rows::new() };

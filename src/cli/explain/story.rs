@@ -103,6 +103,7 @@ pub fn client(gateway: &Gateway, told: &Told, unknown: &[String], rows: &mut Row
         rows.extend(hint::rows(gateway, ex, *now));
         rows.extend(hint::secrets(gateway, ex, unknown));
     }
+    rows.extend(hint::unread(gateway, ex));
     rows.extend(events.iter().map(|event| ["event".to_owned(), event.clone()]));
 }
 
