@@ -73,7 +73,7 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     let targets = targets(&section, capabilities);
     let mut gateway = general(&section, &place, &mut diagnostics);
     let known = known(sections, &section, &targets, &mut diagnostics);
-    gateway.upstreams = upstreams(sections, &gateway.name.text, &mut diagnostics);
+    gateway.upstreams = upstreams(sections, (&gateway.name.text, &targets), &mut diagnostics);
     let scope = route::Scope {
         targets: &targets,
         upstreams: &sections.upstreams.keys().map(String::as_str).collect::<Vec<_>>(),
@@ -293,7 +293,7 @@ fn log(gateway: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnosti
 
 /// Every upstream in the order of the names, which is that of [`Sections::upstreams`]: one that cannot be read keeps
 /// its position.
-fn upstreams(sections: &Sections, gateway: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
+fn upstreams(sections: &Sections, of: (&str, &[Capabilities]), diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
     let mut upstreams = Vec::new();
     for (name, value) in &sections.upstreams {
         let place = place_of(Kind::Upstream, name);
@@ -304,7 +304,7 @@ fn upstreams(sections: &Sections, gateway: &str, diagnostics: &mut Vec<Diagnosti
             within(section.timeout, WAIT, &place.key("timeout"), diagnostics);
             if let Some(token) = &section.internal_token {
                 let place = place.key("internal_token");
-                upstream.internal_token = internal_token::compile(token, name, gateway, &place, diagnostics);
+                upstream.internal_token = internal_token::compile(token, name, of, &place, diagnostics);
             }
             match base(&section.url) {
                 Ok(base) => upstream.base = base,

@@ -4,6 +4,7 @@
 //! add a segment, and one in a header field cannot add a field: [`crate::policy::transform`] says what happens to the
 //! characters that no field can hold.
 
+use crate::config::Platform;
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::names;
 use crate::config::template::{Piece, parse};
@@ -183,6 +184,8 @@ pub struct Parameters<'a> {
     pub unsure: bool,
     /// Whether the route finds out who the client is.
     pub identity: bool,
+    /// A platform, of those that the configuration is for, that does not know the country of a client.
+    pub without_country: Option<Platform>,
 }
 
 /// A name that cannot be used: the code, what is wrong with it, and a way out.
@@ -192,6 +195,7 @@ fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
     if let Some((_, source)) = FIXED.iter().find(|(known, _)| *known == name) {
         return match source {
             Source::Identity(_) => identified(source.clone(), parameters),
+            Source::ClientCountry => located(source.clone(), parameters),
             source => Ok(source.clone()),
         };
     }
@@ -243,6 +247,18 @@ fn identified(source: Source, parameters: &Parameters<'_>) -> Result<Source, Unk
     }
     let message = "nobody is known here, since the route does not authenticate".to_owned();
     Err((Code::NoIdentity, message, "add `authenticate` to the route, or to the gateway".to_owned()))
+}
+
+/// The country is there only where the platform knows it.
+fn located(source: Source, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
+    match parameters.without_country {
+        None => Ok(source),
+        Some(platform) => {
+            let message = format!("{platform} does not know the country of a client");
+            let help = "take it away, or name the platforms that this configuration is for: `gateway.targets`";
+            Err((Code::Unsupported, message, help.to_owned()))
+        }
+    }
 }
 
 fn unknown(name: &str, parameters: &Parameters<'_>) -> Unknown {

@@ -5,6 +5,7 @@ use super::{bad_header_name, secret_slot, within};
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::config::identity as section;
 use crate::headers::is_reserved;
+use crate::host::Capabilities;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::SigningKey;
 use crate::template::{Parameters, Template};
@@ -22,7 +23,7 @@ const OWN: [&str; 6] = ["iss", "aud", "sub", "iat", "exp", "jti"];
 pub fn compile(
     section: &section::InternalToken,
     upstream: &str,
-    gateway: &str,
+    (gateway, targets): (&str, &[Capabilities]),
     place: &Place,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<InternalToken> {
@@ -58,7 +59,7 @@ pub fn compile(
             header::AUTHORIZATION
         }
     };
-    let claims = claims(section, place, diagnostics);
+    let claims = claims(section, place, targets, diagnostics);
     if diagnostics.len() > before {
         return None;
     }
@@ -79,9 +80,11 @@ pub fn compile(
 fn claims(
     section: &section::InternalToken,
     place: &Place,
+    targets: &[Capabilities],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(String, Template)> {
-    let parameters = Parameters { all: Vec::new(), some: Vec::new(), unsure: false, identity: true };
+    let without_country = targets.iter().find(|target| !target.country).map(|target| target.platform);
+    let parameters = Parameters { all: Vec::new(), some: Vec::new(), unsure: false, identity: true, without_country };
     let mut claims = Vec::new();
     for (name, text) in &section.claims {
         let place = place.key("claims").key(name);

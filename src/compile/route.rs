@@ -129,7 +129,8 @@ impl One<'_> {
             |name: &&&str| patterns.iter().all(|pattern| pattern.names.iter().any(|known| known == **name));
         let all = some.iter().filter(everywhere).copied().collect();
         let unsure = patterns.len() < self.section.r#match.path.items.len();
-        Parameters { all, some, unsure, identity: self.authenticates().is_some() }
+        let without_country = self.scope.targets.iter().find(|target| !target.country).map(|target| target.platform);
+        Parameters { all, some, unsure, identity: self.authenticates().is_some(), without_country }
     }
 
     fn entries(

@@ -383,8 +383,13 @@ fn length_and_depth_are_bounded() {
 type Found = Vec<(Code, Option<(usize, usize)>)>;
 
 fn compiled(text: &str, has_identity: bool, target: Platform) -> (Option<Rule>, Found) {
-    let parameters =
-        Parameters { all: vec!["tenant"], some: vec!["tenant", "user"], unsure: false, identity: has_identity };
+    let parameters = Parameters {
+        all: vec!["tenant"],
+        some: vec!["tenant", "user"],
+        unsure: false,
+        identity: has_identity,
+        without_country: None,
+    };
     let scope = Scope { parameters: &parameters, targets: &[Capabilities::of(target)], has_identity };
     let mut diagnostics = Vec::new();
     let place = Place::of(["route", "a", "authorize", "rules"]);
