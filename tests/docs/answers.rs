@@ -182,12 +182,17 @@ fn call(runtime: &Runtime, outgoing: &Outgoing<'_>) -> Answer {
     Answer { after: Duration::ZERO, result: Ok(response) }
 }
 
-/// An answer as `curl -i` shows it, its fields in one order: names are spelt as each platform spells them.
+/// An answer as `curl -i` shows it, its fields in one order: names are spelt as each platform spells them. Several lines of
+/// one field are one on Workers.
 fn head(response: &Response<Body>, length: usize) -> String {
+    let joined = |name| {
+        let values = response.headers().get_all(name).iter().map(|value| value.to_str().unwrap());
+        values.collect::<Vec<_>>().join(", ")
+    };
     let mut fields: Vec<String> = response
         .headers()
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .keys()
+        .map(|name| format!("{name}: {}", joined(name)))
         // The platforms add it where it is not there, but for a 204, which has none (RFC 9110, section 8.6).
         .chain(
             (response.status() != 204 && !response.headers().contains_key("content-length"))
