@@ -102,11 +102,7 @@ impl KeySource {
         if let Some(held) = self.usable(now) {
             let keys = candidates(&held.value, algorithm, id);
             if !keys.is_empty() {
-                if now.since(held.since) >= ms(self.limits.refresh)
-                    && self.cell.since_tried(now) >= ms(self.limits.cooldown)
-                {
-                    self.fetch(host, Why::Old);
-                }
+                self.keep_fresh(host);
                 return Found::Keys(keys);
             }
             // A set that another instance fetched a moment ago is as fresh as can be.
@@ -127,6 +123,15 @@ impl KeySource {
                 keys if keys.is_empty() => Found::Unknown,
                 keys => Found::Keys(keys),
             },
+        }
+    }
+
+    /// Fetches the set again, behind the requests, when it is old.
+    pub fn keep_fresh(self: &Rc<Self>, host: &SharedHost) {
+        let now = host.now();
+        let old = self.cell.held().is_some_and(|held| now.since(held.since) >= ms(self.limits.refresh));
+        if old && self.cell.since_tried(now) >= ms(self.limits.cooldown) {
+            self.fetch(host, Why::Old);
         }
     }
 
