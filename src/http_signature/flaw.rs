@@ -75,29 +75,29 @@ impl Flaw {
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Flaw::Unpaired => "Signature-Input and Signature do not have the same labels.",
-            Flaw::Malformed => "Signature-Input or Signature is not written as RFC 9421 has it.",
-            Flaw::TooLarge => "There are more signatures, or longer ones, than are read.",
-            Flaw::UnknownComponent(component) => return write!(f, "The signature covers {component}: not understood."),
-            Flaw::RepeatedComponent(component) => return write!(f, "The signature covers {component} twice."),
+            Flaw::Unpaired => "Signature-Input and Signature do not have the same labels",
+            Flaw::Malformed => "Signature-Input or Signature is not written as RFC 9421 has it",
+            Flaw::TooLarge => "there are more signatures, or longer ones, than are read",
+            Flaw::UnknownComponent(component) => return write!(f, "the signature covers {component}: not understood"),
+            Flaw::RepeatedComponent(component) => return write!(f, "the signature covers {component} twice"),
             Flaw::MissingComponent(component) => {
-                return write!(f, "The signature covers {component}, which the request does not have.");
+                return write!(f, "the signature covers {component}, which the request does not have");
             }
             Flaw::UnclearComponent(component) => {
-                return write!(f, "The signature covers {component}, whose value cannot be signed.");
+                return write!(f, "the signature covers {component}, whose value cannot be signed");
             }
-            Flaw::UncoveredComponent(component) => return write!(f, "The signature does not cover {component}."),
-            Flaw::NoCreated => "The signature does not say when it was created.",
-            Flaw::FromFuture => "The signature was created in the future.",
-            Flaw::TooOld => "The signature is too old.",
-            Flaw::Expired => "The signature has expired.",
-            Flaw::WrongTag => "The signature does not have the tag that it must have.",
-            Flaw::NoNonce => "The signature has no nonce.",
-            Flaw::WrongAlgorithm => "The signature names another algorithm than its key's.",
-            Flaw::WrongSignature => "The signature does not hold.",
-            Flaw::NoDigest => "There is no Content-Digest with sha-256 or sha-512.",
-            Flaw::MalformedDigest => "Content-Digest is not written as RFC 9530 has it.",
-            Flaw::WrongDigest => "The content is not what Content-Digest says.",
+            Flaw::UncoveredComponent(component) => return write!(f, "the signature does not cover {component}"),
+            Flaw::NoCreated => "the signature does not say when it was created",
+            Flaw::FromFuture => "the signature was created in the future",
+            Flaw::TooOld => "the signature is too old",
+            Flaw::Expired => "the signature has expired",
+            Flaw::WrongTag => "the signature does not have the tag that it must have",
+            Flaw::NoNonce => "the signature has no nonce",
+            Flaw::WrongAlgorithm => "the signature names another algorithm than its key's",
+            Flaw::WrongSignature => "the signature does not hold",
+            Flaw::NoDigest => "there is no Content-Digest with sha-256 or sha-512",
+            Flaw::MalformedDigest => "Content-Digest is not written as RFC 9530 has it",
+            Flaw::WrongDigest => "the content is not what Content-Digest says",
         })
     }
 }
