@@ -231,6 +231,25 @@ mod tests {
     }
 
     #[test]
+    fn content_is_covered_by_any_form_of_a_digest_that_is_checked() {
+        for (components, covers) in [
+            ("\"content-digest\"", true),
+            ("\"content-digest\";sf", true),
+            ("\"content-digest\";bs", true),
+            ("\"content-digest\";key=\"sha-256\"", true),
+            ("\"content-digest\";sf;key=\"sha-512\"", true),
+            ("\"content-digest\";key=\"md5\"", false),
+            ("\"repr-digest\";key=\"sha-256\"", false),
+            ("\"@method\"", false),
+        ] {
+            let found = find(&headers(&[&format!("a=({components})")], &["a=:AA==:"])).unwrap().unwrap();
+            assert_eq!(found[0].covers_content(), covers, "{components}");
+        }
+        assert!(Identifier::parse("content-digest;key=\"sha-512\"").is_ok());
+        assert!(Identifier::parse("content-digest;key=\"md5\"").unwrap_err().contains("is not checked"));
+    }
+
+    #[test]
     fn more_than_edgate_reads_is_refused() {
         let labels = |count: usize, value: &str| {
             (0..count).map(|label| format!("s{label}={value}")).collect::<Vec<_>>().join(",")

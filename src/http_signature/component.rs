@@ -1,6 +1,7 @@
 //! What a signature can cover of a request: component identifiers (RFC 9421, section 2), as signatures and as
 //! configurations write them. What their values are is not decided here.
 
+use super::digest::is_checked;
 use super::flaw::Flaw;
 use http::HeaderName;
 use sfv::{BareItem, FieldType, Item, Parser};
@@ -70,7 +71,11 @@ impl Identifier {
         let name = name.trim().trim_matches('"').to_ascii_lowercase();
         let item = Parser::new(&format!("\"{name}\"{parameters}")).parse::<Item>();
         let item = item.map_err(|error| format!("`{text}` is no component of a request: {error}"))?;
-        Identifier::read(&item).map_err(|_| explain(text, &name, &item))
+        let identifier = Identifier::read(&item).map_err(|_| explain(text, &name, &item))?;
+        match identifier.component.is_other_digest() {
+            true => Err(format!("`{text}` is a digest that is not checked: `sha-256` and `sha-512` are")),
+            false => Ok(identifier),
+        }
     }
 }
 
@@ -86,9 +91,17 @@ impl Component {
         }
     }
 
-    /// Whether it is the digest of the content.
+    /// Whether it says what the content is: `Content-Digest`, or its member of an algorithm that is checked.
     pub fn is_content_digest(&self) -> bool {
-        self.covers(&Component::Field(CONTENT_DIGEST, Form::Plain))
+        match self {
+            Component::Field(name, Form::Member(algorithm)) => *name == CONTENT_DIGEST && is_checked(algorithm),
+            component => component.covers(&Component::Field(CONTENT_DIGEST, Form::Plain)),
+        }
+    }
+
+    /// Whether it is the digest of an algorithm that is not checked: who signs it has not signed the content.
+    fn is_other_digest(&self) -> bool {
+        matches!(self, Component::Field(name, Form::Member(_)) if *name == CONTENT_DIGEST) && !self.is_content_digest()
     }
 }
 

@@ -18,15 +18,16 @@ const REMEMBERED_MS: f64 = 60_000.0;
 
 impl Authenticate {
     pub(super) fn basic(&self, host: &SharedHost, ex: &Exchange) -> Outcome {
-        let mut values = ex.headers.get_all(&header::AUTHORIZATION).into_iter();
         let malformed = |detail: &str| Refusal::new(Method::Basic, Kind::Malformed, "malformed", detail);
-        let Some(value) = values.next() else { return Ok(None) };
-        let pair = match basic::parse(value.as_bytes()) {
-            Ok(Some(pair)) => pair,
-            Ok(None) => return Ok(None),
-            Err(flaw) => return Err(malformed(&flaw.to_string())),
-        };
-        if values.next().is_some() {
+        let lines = ex.headers.get_all(&header::AUTHORIZATION);
+        let mut shown = None;
+        for value in &lines {
+            let pair = basic::parse(value.as_bytes()).map_err(|flaw| malformed(&flaw.to_string()))?;
+            shown = shown.or(pair.map(|pair| (value, pair)));
+        }
+        let Some((value, pair)) = shown else { return Ok(None) };
+        // RFC 9110, section 5.3: a field that is no list stands once. Who reads the next line would see somebody else.
+        if lines.iter().count() > 1 {
             return Err(malformed("the request has more than one `Authorization`"));
         }
         let hash = Sha256::digest(value.as_bytes()).into();

@@ -79,10 +79,11 @@ impl Places {
             let Ok(value) = value.to_str() else {
                 return Err(malformed("`Authorization` has characters it cannot have"));
             };
-            let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+            // RFC 9110, section 11.4, has spaces there; a server that splits at any whitespace takes a tab for one.
+            let (scheme, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
             let dpop = scheme.eq_ignore_ascii_case("dpop");
             if dpop || scheme.eq_ignore_ascii_case("bearer") {
-                found.push(Shown { token: rest.trim_matches(' ').to_owned(), dpop });
+                found.push(Shown { token: rest.trim_matches([' ', '\t']).to_owned(), dpop });
             }
         }
         // RFC 9110, section 5.3: a field that is no list stands once. Who reads the next line would see somebody else.
