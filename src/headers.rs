@@ -66,6 +66,18 @@ pub fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.keys().any(|known| known == name)
 }
 
+/// Whether two names are one for servers that hand fields on as CGI does (RFC 3875, section 4.1.18), to which `_` and `-`
+/// are the same.
+pub fn is_spelling(name: &HeaderName, other: &HeaderName) -> bool {
+    let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.as_str().bytes().map(dashed).eq(other.as_str().bytes().map(dashed))
+}
+
+/// Removes a field in all its spellings.
+pub fn remove_spellings(headers: &mut HeaderMap, name: &HeaderName) {
+    remove_where(headers, |known| is_spelling(known, name));
+}
+
 /// Takes away the fields whose names are meant.
 pub fn remove_where(headers: &mut HeaderMap, meant: impl Fn(&HeaderName) -> bool) {
     while let Some(name) = headers.keys().find(|name| meant(name)).cloned() {

@@ -90,6 +90,12 @@ impl MemoryHost {
         self.log.take()
     }
 
+    /// What would go on behind the requests so far, to be run by whoever takes it.
+    #[cfg(test)]
+    pub fn take_later(&self) -> Vec<Task<'static, ()>> {
+        self.later.borrow_mut().drain(..).collect()
+    }
+
     /// Finishes what was to go on after responses.
     pub fn run_later(&self) {
         loop {

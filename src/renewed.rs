@@ -17,6 +17,9 @@ pub struct Renewed<T> {
     under_way: Cell<Option<Timestamp>>,
     /// When the last fetch began.
     tried: Cell<Option<Timestamp>>,
+    /// How many fetches have begun, and which of them brought what is there.
+    begun: Cell<u64>,
+    brought: Cell<u64>,
 }
 
 /// A value that was fetched.
@@ -37,7 +40,13 @@ const PAUSES: (u64, u64) = (1, 32);
 
 impl<T> Default for Renewed<T> {
     fn default() -> Renewed<T> {
-        Renewed { held: RefCell::new(None), under_way: Cell::new(None), tried: Cell::new(None) }
+        Renewed {
+            held: RefCell::new(None),
+            under_way: Cell::new(None),
+            tried: Cell::new(None),
+            begun: Cell::new(0),
+            brought: Cell::new(0),
+        }
     }
 }
 
@@ -53,7 +62,7 @@ impl<T: 'static> Renewed<T> {
     }
 
     /// Begins to fetch it, unless that is under way: `longest` is how long `task` may take. A task that comes to nothing
-    /// leaves what is there.
+    /// leaves what is there, and so does one that took longer and comes behind a task that began after it.
     pub fn begin(
         self: &Rc<Self>,
         host: &SharedHost,
@@ -66,12 +75,18 @@ impl<T: 'static> Renewed<T> {
         }
         self.under_way.set(Some(Timestamp(now.0 + longest.as_secs_f64() * 1000.0)));
         self.tried.set(Some(now));
+        let number = self.begun.get() + 1;
+        self.begun.set(number);
         let cell = Rc::clone(self);
         host.wait_until(Box::pin(async move {
-            if let Some(held) = task.await {
-                *cell.held.borrow_mut() = Some(held);
+            let held = task.await;
+            if held.is_some() && number > cell.brought.get() {
+                cell.brought.set(number);
+                *cell.held.borrow_mut() = held;
             }
-            cell.under_way.set(None);
+            if number == cell.begun.get() {
+                cell.under_way.set(None);
+            }
         }));
     }
 
@@ -91,5 +106,61 @@ impl<T: 'static> Renewed<T> {
 
     fn is_under_way(&self, now: Timestamp) -> bool {
         self.under_way.get().is_some_and(|until| now < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Body;
+    use crate::host::Host;
+    use crate::memory::{Answer, MemoryHost};
+    use http::Response;
+    use std::future::poll_fn;
+    use std::task::{Context, Poll, Waker};
+
+    /// A host that keeps what goes on behind requests, so that a test can have it end in any order.
+    fn host() -> Rc<MemoryHost> {
+        Rc::new(MemoryHost::new(|_| Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) }))
+    }
+
+    #[test]
+    fn a_fetch_that_was_overtaken_brings_nothing_back() {
+        let host = host();
+        let shared: SharedHost = host.clone();
+        let cell: Rc<Renewed<&str>> = Rc::default();
+        let released = Rc::new(Cell::new(false));
+        let slow = Rc::clone(&released);
+        let held = |value| Some(Held { value: Rc::new(value), since: Timestamp(0.0) });
+        cell.begin(&shared, Duration::from_secs(1), async move {
+            poll_fn(|_| if slow.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+            held("old")
+        });
+        let mut first = host.take_later().pop().expect("it has begun");
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        host.advance(Duration::from_secs(2));
+        cell.begin(&shared, Duration::from_secs(1), async move { held("new") });
+        released.set(true);
+        let mut second = host.take_later().pop().expect("the first one was given up");
+        assert!(second.as_mut().poll(&mut cx).is_ready());
+        assert!(first.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(cell.held().map(|held| *held.value), Some("new"));
+    }
+
+    #[test]
+    fn a_fetch_that_was_given_up_is_still_good_while_there_is_no_newer_one() {
+        let host = host();
+        let shared: SharedHost = host.clone();
+        let cell: Rc<Renewed<&str>> = Rc::default();
+        cell.begin(&shared, Duration::from_secs(1), async {
+            Some(Held { value: Rc::new("late"), since: Timestamp(0.0) })
+        });
+        let mut first = host.take_later().pop().expect("it has begun");
+        host.advance(Duration::from_secs(2));
+        cell.begin(&shared, Duration::from_secs(1), async { None });
+        assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert_eq!(cell.held().map(|held| *held.value), Some("late"));
+        assert!(cell.is_under_way(host.now()), "the second one is");
     }
 }

@@ -43,7 +43,7 @@ function first(request, env) {
   let size = 0;
   for (const [name, value] of request.headers) {
     size += name.length + value.length + 4;
-    if (wants === null || wants.has(name)) lines.push(name, value);
+    if (wants === null || wants.has(name) || (name.includes("_") && wants.has(dashed(name)))) lines.push(name, value);
   }
   return begin(Date.now(), request.body !== null, size, lines.join("\n"));
 }
@@ -75,6 +75,11 @@ function lost(error, cx) {
 function namesOthers(headers) {
   const connection = headers.get("connection");
   return connection !== null && !/^(?:keep-alive|close|upgrade|te|[\s,])*$/i.test(connection);
+}
+
+// A field's name as servers read it that know no difference between `_` and `-` (src/headers.rs).
+function dashed(name) {
+  return name.replaceAll("_", "-");
 }
 
 // Does one step after another, until the answer.
@@ -151,7 +156,7 @@ function go(cx, lines, reply) {
 
 function wishes(request, response, others) {
   return {
-    request: others.includes("fields") ? null : new Set(["cf-connecting-ip", ...request]),
+    request: others.includes("fields") ? null : new Set(["cf-connecting-ip", ...request, ...request.map(dashed)]),
     response: new Set(response),
     country: others.includes("country"),
     certificate: others.includes("certificate"),

@@ -46,14 +46,24 @@ const MOST_BYTES: u64 = 64_000;
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Introspection {
-    /// Waits while another request asks about the same token. Gives back whether it did.
-    pub async fn waited(&self, host: &SharedHost, hash: &[u8; 32]) -> bool {
+    /// Waits while another request asks about the same token, but not for longer than `most`. Gives back whether it did.
+    /// Where answers are not remembered, there is nothing to wait for.
+    pub async fn waited(&self, host: &SharedHost, hash: &[u8; 32], most: Duration) -> bool {
+        let begun = host.now();
         let mut waited = false;
-        while self.under_way.borrow().get(hash).is_some_and(|until| host.now().0 < *until) {
+        while !self.cache.is_zero()
+            && self.is_under_way(host, hash)
+            && host.now().since(begun) < most.as_secs_f64() * 1000.0
+        {
             host.sleep(PAUSE).await;
             waited = true;
         }
         waited
+    }
+
+    /// Whether another request asks about a token.
+    fn is_under_way(&self, host: &SharedHost, hash: &[u8; 32]) -> bool {
+        self.under_way.borrow().get(hash).is_some_and(|until| host.now().0 < *until)
     }
 
     /// Asks about a token.
@@ -126,5 +136,36 @@ impl Introspection {
         let mut value = HeaderValue::try_from(format!("Basic {}", Base64::encode_string(pair.as_bytes()))).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Answer, MemoryHost, finish};
+    use http::Response;
+
+    #[test]
+    fn nobody_waits_for_another_request_longer_than_its_own_time() {
+        let host = MemoryHost::new(|_| Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) });
+        let host: SharedHost = Rc::new(host);
+        let asked = |cache| Introspection {
+            name: Rc::from("main"),
+            url: "https://issuer.test/introspect".to_owned(),
+            client: "gateway".to_owned(),
+            secret: SecretSlot::new("SECRET", |_| Ok(())),
+            cache,
+            negative_cache: Duration::ZERO,
+            timeout: Duration::from_secs(60),
+            refused: RefCell::new(Bounded::new(1)),
+            under_way: RefCell::new(BTreeMap::from([([7; 32], host.now().0 + 120_000.0)])),
+        };
+        for (cache, hash, waits) in [(60, 7, 1_000.0), (60, 8, 0.0), (0, 7, 0.0)] {
+            let begun = host.now();
+            let most = Duration::from_secs(1);
+            let waited = finish(asked(Duration::from_secs(cache)).waited(&host, &[hash; 32], most));
+            assert_eq!(waited, Some(waits > 0.0));
+            assert!((host.now().since(begun) - waits).abs() < 10.0);
+        }
     }
 }

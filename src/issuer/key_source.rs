@@ -163,22 +163,23 @@ impl KeySource {
                 Why::UnknownKey => age < ms(self.limits.cooldown),
             };
             if newer && enough {
-                return Some(self.adopt(before.as_ref(), stored));
+                return Some(self.adopt(stored));
             }
             // Old keys are better than none, should the issuer not answer.
             if before.is_none() {
                 return Some(match self.asked_of_issuer(host).await {
-                    Some(held) => self.adopt(None, held),
-                    None => self.adopt(None, stored),
+                    Some(held) => self.adopt(held),
+                    None => self.adopt(stored),
                 });
             }
         }
         let held = self.asked_of_issuer(host).await?;
-        Some(self.adopt(before.as_ref(), held))
+        Some(self.adopt(held))
     }
 
-    fn adopt(&self, before: Option<&Held<KeySet>>, held: Held<KeySet>) -> Held<KeySet> {
-        if before.is_none_or(|before| !same(&before.value, &held.value)) {
+    /// Counts a change. What is there may have changed since this fetch began, where it took very long.
+    fn adopt(&self, held: Held<KeySet>) -> Held<KeySet> {
+        if self.cell.held().is_none_or(|before| !same(&before.value, &held.value)) {
             self.changes.set(self.changes.get() + 1);
         }
         held
@@ -321,12 +322,12 @@ fn candidates(set: &KeySet, algorithm: Algorithm, id: Option<&str>) -> Vec<Rc<Pu
     set.candidates(algorithm, id).take(MOST_TRIED).map(|key| Rc::clone(&key.public)).collect()
 }
 
-/// Whether two sets have the same keys under the same names.
+/// Whether two sets have the same keys under the same names, for the same algorithms.
 fn same(one: &KeySet, other: &KeySet) -> bool {
-    let facts = |set: &KeySet| -> Vec<(Option<String>, String)> {
-        set.keys.iter().map(|key| (key.id.clone(), key.public.thumbprint.clone())).collect()
-    };
-    facts(one) == facts(other)
+    fn facts(set: &KeySet) -> impl Iterator<Item = (Option<&str>, &str, &[Algorithm])> {
+        set.keys.iter().map(|key| (key.id.as_deref(), key.public.thumbprint.as_str(), key.algorithms))
+    }
+    facts(one).eq(facts(other))
 }
 
 /// The address of the key set in a discovery document.

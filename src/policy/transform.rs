@@ -8,6 +8,7 @@
 
 use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::headers::remove_spellings;
 use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
@@ -127,15 +128,14 @@ impl Edits {
     }
 
     fn apply(&self, values: Values, headers: &mut HeaderMap) {
-        for name in &self.remove {
-            headers.remove(name);
+        // What is set replaces the client's, also where there is nothing to set.
+        for name in self.remove.iter().chain(self.set.iter().map(|(name, _)| name)) {
+            remove_spellings(headers, name);
         }
         let mut values = values.into_iter();
         for (name, _) in &self.set {
-            match values.next().flatten() {
-                Some(value) => drop(headers.insert(name.clone(), value)),
-                // What is set replaces the client's, also where there is nothing to set.
-                None => drop(headers.remove(name)),
+            if let Some(value) = values.next().flatten() {
+                headers.insert(name.clone(), value);
             }
         }
         for ((name, _), value) in self.add.iter().zip(values) {

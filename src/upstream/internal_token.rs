@@ -2,6 +2,7 @@
 //! the upstream need not trust its network. What a client sends in the token's field never reaches the upstream.
 
 use crate::exchange::Exchange;
+use crate::headers::remove_spellings;
 use crate::host::SharedHost;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64;
@@ -36,7 +37,7 @@ pub struct InternalToken {
 impl InternalToken {
     /// Puts a token into what the upstream will see.
     pub async fn add(&self, host: &SharedHost, ex: &mut Exchange) -> Result<(), Reject> {
-        ex.headers.remove(&self.field);
+        remove_spellings(&mut ex.headers, &self.field);
         let signed = self.signed(host, ex);
         let signature = if self.algorithm.is_symmetric() {
             hmac_sign(self.algorithm, self.secret.mac(), signed.as_bytes())

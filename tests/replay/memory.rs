@@ -7,6 +7,7 @@ use bytes::Bytes;
 use edgate::body::Body;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
+use edgate::headers::is_spelling;
 use edgate::headers::{self, content_length};
 use edgate::host::{Capabilities, Certificate, ClientFacts, Host, HostError, Incoming, MadeOf, Outgoing};
 use edgate::instance::Instance;
@@ -145,11 +146,16 @@ fn request_fields(interest: &Interest) -> Option<&HashSet<HeaderName>> {
     (!interest.all_request_fields).then_some(&interest.request)
 }
 
+/// As `src/cloudflare/entry.js` has it.
+fn is_wanted(name: &HeaderName, interest: &HashSet<HeaderName>) -> bool {
+    interest.contains(name) || interest.iter().any(|wanted| is_spelling(name, wanted))
+}
+
 /// Takes away what the gateway does not want to see, unless `Connection` names fields.
 fn withhold(fields: &mut HeaderMap, interest: Option<&HashSet<HeaderName>>) -> HeaderMap {
     let mut rest = HeaderMap::new();
     let Some(interest) = interest.filter(|_| !fields.contains_key(http::header::CONNECTION)) else { return rest };
-    let names: Vec<HeaderName> = fields.keys().filter(|name| !interest.contains(*name)).cloned().collect();
+    let names: Vec<HeaderName> = fields.keys().filter(|name| !is_wanted(name, interest)).cloned().collect();
     for name in names {
         for value in fields.get_all(&name) {
             rest.append(name.clone(), value.clone());

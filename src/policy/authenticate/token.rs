@@ -55,7 +55,7 @@ impl Authenticate {
         let token = match parse(text, EmbeddedKey::Refused) {
             Ok(token) => token,
             Err(flaw) => match asked {
-                Some(issuer) => return self.ask(host, text, hash, issuer).await,
+                Some(issuer) => return self.ask(host, ex, text, hash, issuer).await,
                 None => return Err(Refusal::flaw(None, &flaw)),
             },
         };
@@ -71,16 +71,25 @@ impl Authenticate {
                 issuer.remember(hash, &verified, end_of(&verified, issuer, times), now);
                 Ok((verified, Rc::clone(issuer)))
             }
-            (None, Some(issuer)) => self.ask(host, text, hash, issuer).await,
+            (None, Some(issuer)) => self.ask(host, ex, text, hash, issuer).await,
             (None, None) if named.is_none() => Err(Refusal::flaw(None, &Flaw::MissingClaim("iss".to_owned()))),
             (None, None) => Err(Refusal::flaw(None, &Flaw::WrongIssuer)),
         }
     }
 
     /// Has the issuer say whether a token holds.
-    async fn ask(&self, host: &SharedHost, text: &str, hash: [u8; 32], issuer: &Rc<Issuer>) -> Result<Holds, Refusal> {
+    async fn ask(
+        &self,
+        host: &SharedHost,
+        ex: &Exchange,
+        text: &str,
+        hash: [u8; 32],
+        issuer: &Rc<Issuer>,
+    ) -> Result<Holds, Refusal> {
         let Keys::Asked(endpoint) = &issuer.keys else { return Err(Refusal::flaw(None, &Flaw::WrongIssuer)) };
-        if endpoint.waited(host, &hash).await
+        let unasked = || unavailable("issuer-unavailable", "the issuer could not be asked").of(&issuer.name);
+        let patience = ex.time_left(host.now()).unwrap_or(Duration::ZERO);
+        if endpoint.waited(host, &hash, patience).await
             && let Some(known) = issuer.known(&hash, host.now().0)
         {
             return Ok((known, Rc::clone(issuer)));
@@ -88,10 +97,12 @@ impl Authenticate {
         if endpoint.refused.borrow_mut().get(&hash, host.now().0).is_some() {
             return Err(inactive(issuer));
         }
+        // What is left of the time went by while another request asked: one more question helps nobody.
+        if ex.time_left(host.now()).is_none() {
+            return Err(unasked());
+        }
         match endpoint.ask(host, text, hash).await {
-            Said::Unavailable => {
-                Err(unavailable("issuer-unavailable", "the issuer could not be asked").of(&issuer.name))
-            }
+            Said::Unavailable => Err(unasked()),
             Said::Inactive => {
                 endpoint.refuse(hash, host.now().0);
                 Err(inactive(issuer))
