@@ -5,6 +5,7 @@ pub mod key_source;
 pub mod revocations;
 
 use crate::bounded::Bounded;
+use crate::host::SharedHost;
 use crate::identity::Identity;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::Rules;
@@ -121,6 +122,14 @@ impl Issuer {
     pub fn known(&self, hash: &[u8; 32], now_ms: f64) -> Option<Rc<Verified>> {
         let known = self.verified.borrow_mut().get(hash, now_ms)?;
         (known.generation == self.generation()).then_some(known)
+    }
+
+    /// Sees to it that its keys do not get too old, also while all tokens that are shown are remembered: one whose key is
+    /// gone is forgotten then.
+    pub fn keep_fresh(&self, host: &SharedHost) {
+        if let Keys::Fetched(source) = &self.keys {
+            source.keep_fresh(host);
+        }
     }
 
     /// Remembers a token: never past its end, nor for longer than the configuration allows.

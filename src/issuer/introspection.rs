@@ -1,10 +1,14 @@
 //! Asking an issuer about a token that only it can read (RFC 7662). What it says is remembered for a while, good and
 //! bad, but never past the token's end.
+//!
+//! Requests that show one token at the same time ask once, whatever comes of it: an issuer that is slow, fails, or whose
+//! answers are not remembered must not make them wait for each other. The call goes on behind the request that began it,
+//! whose client may go away.
 
 use crate::body::Body;
 use crate::bounded::Bounded;
 use crate::event::{Level, Subject, event};
-use crate::host::{MadeOf, Outgoing, SharedHost};
+use crate::host::{MadeOf, Outgoing, SharedHost, Timestamp};
 use crate::secret::SecretSlot;
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
@@ -26,11 +30,19 @@ pub struct Introspection {
     pub timeout: Duration,
     /// Tokens that the issuer knows nothing of, or that were refused for what it says.
     pub refused: RefCell<Bounded<()>>,
-    /// Tokens that are being asked about, and until when at most: a herd asks once.
-    pub under_way: RefCell<BTreeMap<[u8; 32], f64>>,
+    /// The calls that are under way, by the token's hash.
+    pub calls: RefCell<BTreeMap<[u8; 32], Rc<Call>>>,
+}
+
+/// A call about a token, for all requests that wait for it.
+pub struct Call {
+    /// When it has to be over; one that is not was forgotten, with the request behind which it went on.
+    until: Timestamp,
+    said: RefCell<Option<Said>>,
 }
 
 /// What an issuer says of a token.
+#[derive(Debug, Clone)]
 pub enum Said {
     /// It is active, and these are its claims.
     Active(Map<String, Value>),
@@ -42,35 +54,52 @@ pub enum Said {
 /// An answer may be this large, in bytes.
 const MOST_BYTES: u64 = 64_000;
 
-/// Between two looks at what another request is asking.
+/// Between two looks at a call.
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Introspection {
-    /// Waits while another request asks about the same token. Gives back whether it did.
-    pub async fn waited(&self, host: &SharedHost, hash: &[u8; 32]) -> bool {
-        let mut waited = false;
-        while self.under_way.borrow().get(hash).is_some_and(|until| host.now().0 < *until) {
+    /// Asks about a token, or waits for whoever asks about it already, but not for longer than `patience`.
+    pub async fn ask(self: &Rc<Self>, host: &SharedHost, token: &str, hash: [u8; 32], patience: Duration) -> Said {
+        let call = self.call_about(host, token, hash);
+        let until = call.until.0.min(host.now().0 + patience.as_secs_f64() * 1000.0);
+        loop {
+            if let Some(said) = call.said.borrow().clone() {
+                return said;
+            }
+            if host.now().0 >= until {
+                return Said::Unavailable;
+            }
             host.sleep(PAUSE).await;
-            waited = true;
         }
-        waited
     }
 
-    /// Asks about a token.
-    pub async fn ask(&self, host: &SharedHost, token: &str, hash: [u8; 32]) -> Said {
-        let until = host.now().0 + self.timeout.as_secs_f64() * 2000.0;
-        self.under_way.borrow_mut().insert(hash, until);
-        let said = match self.call(host, token).await {
-            Ok(said) => said,
-            Err(why) => {
-                let message = format!("the issuer could not be asked about a token: {why}");
-                event(host, Level::Warning, Subject::Issuer(&self.name), &message);
-                Said::Unavailable
-            }
-        };
-        let now = host.now().0;
-        self.under_way.borrow_mut().retain(|known, until| *known != hash && now < *until);
-        said
+    /// The call about a token: begun, unless it is under way.
+    fn call_about(self: &Rc<Self>, host: &SharedHost, token: &str, hash: [u8; 32]) -> Rc<Call> {
+        let now = host.now();
+        if let Some(call) = self.calls.borrow().get(&hash).filter(|call| now < call.until) {
+            return Rc::clone(call);
+        }
+        // The head of the answer, and its body.
+        let until = Timestamp(now.0 + self.timeout.as_secs_f64() * 2000.0);
+        let call = Rc::new(Call { until, said: RefCell::new(None) });
+        self.calls.borrow_mut().insert(hash, Rc::clone(&call));
+        let (endpoint, begun) = (Rc::clone(self), Rc::clone(&call));
+        let (task_host, token) = (Rc::clone(host), token.to_owned());
+        host.wait_until(Box::pin(async move {
+            let said = endpoint.said(&task_host, &token).await;
+            *begun.said.borrow_mut() = Some(said);
+            let now = task_host.now();
+            endpoint.calls.borrow_mut().retain(|_, call| !Rc::ptr_eq(call, &begun) && now < call.until);
+        }));
+        call
+    }
+
+    async fn said(&self, host: &SharedHost, token: &str) -> Said {
+        self.call(host, token).await.unwrap_or_else(|why| {
+            let message = format!("the issuer could not be asked about a token: {why}");
+            event(host, Level::Warning, Subject::Issuer(&self.name), &message);
+            Said::Unavailable
+        })
     }
 
     /// Remembers that a token is refused.
