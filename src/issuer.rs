@@ -124,7 +124,8 @@ impl Issuer {
         (known.generation == self.generation()).then_some(known)
     }
 
-    /// Has its keys fetched again, behind the requests, when they are old.
+    /// Sees to it that its keys do not get too old, also while all tokens that are shown are remembered: one whose key is
+    /// gone is forgotten then.
     pub fn keep_fresh(&self, host: &SharedHost) {
         if let Keys::Fetched(source) = &self.keys {
             source.keep_fresh(host);

@@ -12,20 +12,27 @@ use std::time::Duration;
 /// A value and how old it is.
 pub struct Renewed<T> {
     held: RefCell<Option<Held<T>>>,
-    /// Until when the fetch that is under way has to be over; one that is not was forgotten, with the request behind
-    /// which it went on.
-    under_way: Cell<Option<Timestamp>>,
+    /// Which fetch it came from.
+    from: Cell<u64>,
+    /// The fetch that is under way.
+    under_way: Cell<Option<Fetch>>,
+    /// How many fetches have begun.
+    begun: Cell<u64>,
     /// When the last fetch began.
     tried: Cell<Option<Timestamp>>,
-    /// How many fetches have begun, and which of them brought what is there.
-    begun: Cell<u64>,
-    brought: Cell<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Fetch {
+    number: u64,
+    /// When it has to be over; one that is not was forgotten, with the request behind which it went on.
+    until: Timestamp,
 }
 
 /// A value that was fetched.
 pub struct Held<T> {
     pub value: Rc<T>,
-    /// When it was fetched, by whichever instance.
+    /// When its fetch began, by whichever instance: nothing in it is older.
     pub since: Timestamp,
 }
 
@@ -42,10 +49,10 @@ impl<T> Default for Renewed<T> {
     fn default() -> Renewed<T> {
         Renewed {
             held: RefCell::new(None),
+            from: Cell::new(0),
             under_way: Cell::new(None),
-            tried: Cell::new(None),
             begun: Cell::new(0),
-            brought: Cell::new(0),
+            tried: Cell::new(None),
         }
     }
 }
@@ -62,7 +69,7 @@ impl<T: 'static> Renewed<T> {
     }
 
     /// Begins to fetch it, unless that is under way: `longest` is how long `task` may take. A task that comes to nothing
-    /// leaves what is there, and so does one that took longer and comes behind a task that began after it.
+    /// leaves what is there.
     pub fn begin(
         self: &Rc<Self>,
         host: &SharedHost,
@@ -73,21 +80,30 @@ impl<T: 'static> Renewed<T> {
         if self.is_under_way(now) {
             return;
         }
-        self.under_way.set(Some(Timestamp(now.0 + longest.as_secs_f64() * 1000.0)));
-        self.tried.set(Some(now));
         let number = self.begun.get() + 1;
+        let until = Timestamp(now.0 + longest.as_secs_f64() * 1000.0);
         self.begun.set(number);
+        self.under_way.set(Some(Fetch { number, until }));
+        self.tried.set(Some(now));
         let cell = Rc::clone(self);
         host.wait_until(Box::pin(async move {
-            let held = task.await;
-            if held.is_some() && number > cell.brought.get() {
-                cell.brought.set(number);
-                *cell.held.borrow_mut() = held;
-            }
-            if number == cell.begun.get() {
-                cell.under_way.set(None);
-            }
+            let fetched = task.await;
+            cell.end(number, fetched);
         }));
+    }
+
+    /// A fetch that was given up may end all the same: it must neither end the one that took its place, nor put what it
+    /// has in the place of what came from a later one.
+    fn end(&self, number: u64, fetched: Option<Held<T>>) {
+        if let Some(fetched) = fetched
+            && number > self.from.get()
+        {
+            *self.held.borrow_mut() = Some(fetched);
+            self.from.set(number);
+        }
+        if self.under_way.get().is_some_and(|fetch| fetch.number == number) {
+            self.under_way.set(None);
+        }
     }
 
     /// Waits until no fetch is under way, but not for longer than `most`.
@@ -105,7 +121,7 @@ impl<T: 'static> Renewed<T> {
     }
 
     fn is_under_way(&self, now: Timestamp) -> bool {
-        self.under_way.get().is_some_and(|until| now < until)
+        self.under_way.get().is_some_and(|fetch| now < fetch.until)
     }
 }
 
@@ -162,5 +178,21 @@ mod tests {
         assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
         assert_eq!(cell.held().map(|held| *held.value), Some("late"));
         assert!(cell.is_under_way(host.now()), "the second one is");
+    }
+
+    #[test]
+    fn fetch_that_was_given_up_takes_nobodys_place() {
+        let cell = Renewed::default();
+        let held = |value: &'static str| Some(Held { value: Rc::new(value), since: Timestamp::default() });
+        let value = || cell.held().map(|held| *held.value);
+        cell.under_way.set(Some(Fetch { number: 2, until: Timestamp(10.0) }));
+        cell.end(1, held("late, and better than nothing"));
+        assert_eq!(value(), Some("late, and better than nothing"));
+        assert!(cell.is_under_way(Timestamp(9.0)));
+        cell.end(2, held("of now"));
+        assert!(!cell.is_under_way(Timestamp(9.0)));
+        cell.end(1, held("of before"));
+        cell.end(3, None);
+        assert_eq!(value(), Some("of now"));
     }
 }

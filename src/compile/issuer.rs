@@ -323,7 +323,7 @@ impl One<'_> {
             negative_cache: section.negative_cache.map_or(NEGATIVE_CACHE, |cache| cache.0),
             timeout: limits.timeout,
             refused: RefCell::new(Bounded::new(REFUSED)),
-            under_way: RefCell::new(BTreeMap::new()),
+            calls: RefCell::new(BTreeMap::new()),
         })))
     }
 

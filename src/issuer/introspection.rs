@@ -1,10 +1,14 @@
 //! Asking an issuer about a token that only it can read (RFC 7662). What it says is remembered for a while, good and
 //! bad, but never past the token's end.
+//!
+//! Requests that show one token at the same time ask once, whatever comes of it: an issuer that is slow, fails, or whose
+//! answers are not remembered must not make them wait for each other. The call goes on behind the request that began it,
+//! whose client may go away.
 
 use crate::body::Body;
 use crate::bounded::Bounded;
 use crate::event::{Level, Subject, event};
-use crate::host::{MadeOf, Outgoing, SharedHost};
+use crate::host::{MadeOf, Outgoing, SharedHost, Timestamp};
 use crate::secret::SecretSlot;
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
@@ -26,11 +30,19 @@ pub struct Introspection {
     pub timeout: Duration,
     /// Tokens that the issuer knows nothing of, or that were refused for what it says.
     pub refused: RefCell<Bounded<()>>,
-    /// Tokens that are being asked about, and until when at most: a herd asks once.
-    pub under_way: RefCell<BTreeMap<[u8; 32], f64>>,
+    /// The calls that are under way, by the token's hash.
+    pub calls: RefCell<BTreeMap<[u8; 32], Rc<Call>>>,
+}
+
+/// A call about a token, for all requests that wait for it.
+pub struct Call {
+    /// When it has to be over; one that is not was forgotten, with the request behind which it went on.
+    until: Timestamp,
+    said: RefCell<Option<Said>>,
 }
 
 /// What an issuer says of a token.
+#[derive(Debug, Clone)]
 pub enum Said {
     /// It is active, and these are its claims.
     Active(Map<String, Value>),
@@ -42,45 +54,52 @@ pub enum Said {
 /// An answer may be this large, in bytes.
 const MOST_BYTES: u64 = 64_000;
 
-/// Between two looks at what another request is asking.
+/// Between two looks at a call.
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Introspection {
-    /// Waits while another request asks about the same token, but not for longer than `most`. Gives back whether it did.
-    /// Where answers are not remembered, there is nothing to wait for.
-    pub async fn waited(&self, host: &SharedHost, hash: &[u8; 32], most: Duration) -> bool {
-        let begun = host.now();
-        let mut waited = false;
-        while !self.cache.is_zero()
-            && self.is_under_way(host, hash)
-            && host.now().since(begun) < most.as_secs_f64() * 1000.0
-        {
-            host.sleep(PAUSE).await;
-            waited = true;
-        }
-        waited
-    }
-
-    /// Whether another request asks about a token.
-    fn is_under_way(&self, host: &SharedHost, hash: &[u8; 32]) -> bool {
-        self.under_way.borrow().get(hash).is_some_and(|until| host.now().0 < *until)
-    }
-
-    /// Asks about a token.
-    pub async fn ask(&self, host: &SharedHost, token: &str, hash: [u8; 32]) -> Said {
-        let until = host.now().0 + self.timeout.as_secs_f64() * 2000.0;
-        self.under_way.borrow_mut().insert(hash, until);
-        let said = match self.call(host, token).await {
-            Ok(said) => said,
-            Err(why) => {
-                let message = format!("the issuer could not be asked about a token: {why}");
-                event(host, Level::Warning, Subject::Issuer(&self.name), &message);
-                Said::Unavailable
+    /// Asks about a token, or waits for whoever asks about it already, but not for longer than `patience`.
+    pub async fn ask(self: &Rc<Self>, host: &SharedHost, token: &str, hash: [u8; 32], patience: Duration) -> Said {
+        let call = self.call_about(host, token, hash);
+        let until = call.until.0.min(host.now().0 + patience.as_secs_f64() * 1000.0);
+        loop {
+            if let Some(said) = call.said.borrow().clone() {
+                return said;
             }
-        };
-        let now = host.now().0;
-        self.under_way.borrow_mut().retain(|known, until| *known != hash && now < *until);
-        said
+            if host.now().0 >= until {
+                return Said::Unavailable;
+            }
+            host.sleep(PAUSE).await;
+        }
+    }
+
+    /// The call about a token: begun, unless it is under way.
+    fn call_about(self: &Rc<Self>, host: &SharedHost, token: &str, hash: [u8; 32]) -> Rc<Call> {
+        let now = host.now();
+        if let Some(call) = self.calls.borrow().get(&hash).filter(|call| now < call.until) {
+            return Rc::clone(call);
+        }
+        // The head of the answer, and its body.
+        let until = Timestamp(now.0 + self.timeout.as_secs_f64() * 2000.0);
+        let call = Rc::new(Call { until, said: RefCell::new(None) });
+        self.calls.borrow_mut().insert(hash, Rc::clone(&call));
+        let (endpoint, begun) = (Rc::clone(self), Rc::clone(&call));
+        let (task_host, token) = (Rc::clone(host), token.to_owned());
+        host.wait_until(Box::pin(async move {
+            let said = endpoint.said(&task_host, &token).await;
+            *begun.said.borrow_mut() = Some(said);
+            let now = task_host.now();
+            endpoint.calls.borrow_mut().retain(|_, call| !Rc::ptr_eq(call, &begun) && now < call.until);
+        }));
+        call
+    }
+
+    async fn said(&self, host: &SharedHost, token: &str) -> Said {
+        self.call(host, token).await.unwrap_or_else(|why| {
+            let message = format!("the issuer could not be asked about a token: {why}");
+            event(host, Level::Warning, Subject::Issuer(&self.name), &message);
+            Said::Unavailable
+        })
     }
 
     /// Remembers that a token is refused.
@@ -136,36 +155,5 @@ impl Introspection {
         let mut value = HeaderValue::try_from(format!("Basic {}", Base64::encode_string(pair.as_bytes()))).ok()?;
         value.set_sensitive(true);
         Some(value)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::memory::{Answer, MemoryHost, finish};
-    use http::Response;
-
-    #[test]
-    fn nobody_waits_for_another_request_longer_than_its_own_time() {
-        let host = MemoryHost::new(|_| Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) });
-        let host: SharedHost = Rc::new(host);
-        let asked = |cache| Introspection {
-            name: Rc::from("main"),
-            url: "https://issuer.test/introspect".to_owned(),
-            client: "gateway".to_owned(),
-            secret: SecretSlot::new("SECRET", |_| Ok(())),
-            cache,
-            negative_cache: Duration::ZERO,
-            timeout: Duration::from_secs(60),
-            refused: RefCell::new(Bounded::new(1)),
-            under_way: RefCell::new(BTreeMap::from([([7; 32], host.now().0 + 120_000.0)])),
-        };
-        for (cache, hash, waits) in [(60, 7, 1_000.0), (60, 8, 0.0), (0, 7, 0.0)] {
-            let begun = host.now();
-            let most = Duration::from_secs(1);
-            let waited = finish(asked(Duration::from_secs(cache)).waited(&host, &[hash; 32], most));
-            assert_eq!(waited, Some(waits > 0.0));
-            assert!((host.now().since(begun) - waits).abs() < 10.0);
-        }
     }
 }

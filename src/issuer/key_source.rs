@@ -3,8 +3,9 @@
 //! - It is fetched once for all routes and all requests of an instance, and kept in a key-value store where there is one,
 //!   so that an instance that starts asks nobody.
 //! - It is fetched again, behind the requests, before it is too old.
-//! - A token with an unknown `kid` has it fetched at once (OpenID Connect Core 1.0, section 10.1.1), but only once per
-//!   cooldown: whoever sends random names must not make edgate attack the issuer.
+//! - A token with an unknown `kid` has it fetched at once (OpenID Connect Core 1.0, section 10.1.1), and so has one that
+//!   names no key and was signed with none of the set; but only once per cooldown: whoever sends random names must not
+//!   make edgate attack the issuer.
 //! - While the issuer cannot be reached, the old set serves for as long as the configuration says.
 
 use crate::body::Body;
@@ -98,25 +99,42 @@ impl KeySource {
         id: Option<&str>,
         patience: Duration,
     ) -> Found {
-        let now = host.now();
-        if let Some(held) = self.usable(now) {
-            let keys = candidates(&held.value, algorithm, id);
-            if !keys.is_empty() {
-                self.keep_fresh(host);
-                return Found::Keys(keys);
-            }
-            // A set that another instance fetched a moment ago is as fresh as can be.
-            let asked = self.asked.get().map_or(f64::INFINITY, |asked| now.since(asked));
-            if now.since(held.since).min(asked) >= ms(self.limits.cooldown) {
-                self.fetch(host, Why::UnknownKey);
-            }
-            self.cell.settled(host, patience).await;
-        } else {
-            if self.cell.since_tried(now) >= ms(RETRY) {
+        let begun = host.now();
+        if self.usable(begun).is_none() {
+            if self.cell.since_tried(begun) >= ms(RETRY) {
                 self.fetch(host, Why::Missing);
             }
             self.cell.settled(host, patience).await;
         }
+        let now = host.now();
+        let Some(held) = self.usable(now) else { return Found::Unavailable };
+        let keys = candidates(&held.value, algorithm, id);
+        if !keys.is_empty() {
+            self.keep_fresh(host);
+            return Found::Keys(keys);
+        }
+        let spent = Duration::try_from_secs_f64(now.since(begun) / 1000.0).unwrap_or(Duration::MAX);
+        self.find_newer(host, algorithm, id, patience.saturating_sub(spent)).await
+    }
+
+    /// The keys for a token that those of the set will not do for: waits for a set that is newer, where one may be
+    /// fetched.
+    pub async fn find_newer(
+        self: &Rc<Self>,
+        host: &SharedHost,
+        algorithm: Algorithm,
+        id: Option<&str>,
+        patience: Duration,
+    ) -> Found {
+        let now = host.now();
+        // A set that another instance fetched a moment ago is as fresh as can be. One that was in the store may be older
+        // than the key.
+        let age = self.cell.held().map_or(f64::INFINITY, |held| now.since(held.since));
+        let asked = self.asked.get().map_or(f64::INFINITY, |asked| now.since(asked));
+        if age.min(asked) >= ms(self.limits.cooldown) {
+            self.fetch(host, Why::UnknownKey);
+        }
+        self.cell.settled(host, patience).await;
         match self.usable(host.now()) {
             None => Found::Unavailable,
             Some(held) => match candidates(&held.value, algorithm, id) {
@@ -126,13 +144,19 @@ impl KeySource {
         }
     }
 
-    /// Fetches the set again, behind the requests, when it is old.
+    /// Has the set fetched again, behind the request, where it is old.
     pub fn keep_fresh(self: &Rc<Self>, host: &SharedHost) {
         let now = host.now();
-        let old = self.cell.held().is_some_and(|held| now.since(held.since) >= ms(self.limits.refresh));
-        if old && self.cell.since_tried(now) >= ms(self.limits.cooldown) {
+        let is_old = self.cell.held().is_some_and(|held| now.since(held.since) >= ms(self.limits.refresh));
+        if is_old && self.cell.since_tried(now) >= ms(self.limits.cooldown) {
             self.fetch(host, Why::Old);
         }
+    }
+
+    /// Whether a token says which key of the set it is signed with. A name that is not there has the set fetched again;
+    /// where there is no name, a signature that does not hold is all there is to go by.
+    pub fn is_named(&self, id: Option<&str>) -> bool {
+        self.cell.held().is_some_and(|held| held.value.is_named(id))
     }
 
     /// How often the set has changed in this instance.
@@ -153,7 +177,7 @@ impl KeySource {
     }
 
     /// The newest set there is: another instance's, or the issuer's.
-    async fn renew(&self, host: &SharedHost, why: Why) -> Option<Held<KeySet>> {
+    async fn renew(self: &Rc<Self>, host: &SharedHost, why: Why) -> Option<Held<KeySet>> {
         let before = self.cell.held();
         if let Some(stored) = self.stored(host).await {
             let age = host.now().since(stored.since);
@@ -185,11 +209,12 @@ impl KeySource {
         held
     }
 
-    async fn asked_of_issuer(&self, host: &SharedHost) -> Option<Held<KeySet>> {
-        self.asked.set(Some(host.now()));
+    async fn asked_of_issuer(self: &Rc<Self>, host: &SharedHost) -> Option<Held<KeySet>> {
+        // What the issuer does while its answer is on its way is not in it.
+        let since = host.now();
+        self.asked.set(Some(since));
         match self.ask(host).await {
             Ok((set, text)) => {
-                let since = host.now();
                 if !set.ignored.is_empty() {
                     let ignored = set.ignored.join("; ");
                     event(
@@ -199,7 +224,9 @@ impl KeySource {
                         &format!("keys that cannot be used: {ignored}"),
                     );
                 }
-                self.share(host, &text, since).await;
+                // Nobody waits until the others have it.
+                let (source, task_host) = (Rc::clone(self), Rc::clone(host));
+                host.wait_until(Box::pin(async move { source.share(&task_host, &text, since).await }));
                 Some(Held { value: Rc::new(set), since })
             }
             Err(why) => {

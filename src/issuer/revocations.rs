@@ -2,7 +2,7 @@
 //! case costs no read; what it does not rule out is looked up.
 
 use crate::event::{Level, Subject, event};
-use crate::host::{SharedHost, Timestamp};
+use crate::host::SharedHost;
 use crate::renewed::{Held, Renewed};
 use crate::revocation::filter::Filter;
 use crate::revocation::{Entry, Kind, entry_key, filter_key};
@@ -88,6 +88,7 @@ impl Revocations {
     }
 
     async fn read(&self, host: &SharedHost) -> Option<Held<Filter>> {
+        let since = host.now();
         let filter = match host.get(&self.store, &filter_key(&self.name)).await {
             // Nothing was taken back yet.
             Ok(None) => Ok(Filter::default()),
@@ -95,7 +96,7 @@ impl Revocations {
             Err(error) => Err(error.to_string()),
         };
         match filter {
-            Ok(filter) => Some(Held { value: Rc::new(filter), since: Timestamp(host.now().0) }),
+            Ok(filter) => Some(Held { value: Rc::new(filter), since }),
             Err(why) => {
                 self.warn(host, &format!("the list of revoked tokens cannot be read: {why}"));
                 None

@@ -62,9 +62,14 @@ impl KeySet {
     /// again. There are issuers, though, whose tokens have a `kid` (a certificate's thumbprint, say) and whose keys have
     /// none: where no key of the set has a name, the token's says nothing. A token without one may be signed with any.
     pub fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> impl Iterator<Item = &Key> {
-        let named = kid.is_some() && self.keys.iter().any(|key| key.id.is_some());
+        let named = self.is_named(kid);
         let fits = move |key: &&Key| key.algorithms.contains(&algorithm) && (!named || key.id.as_deref() == kid);
         self.keys.iter().filter(fits)
+    }
+
+    /// Whether a token's `kid` says which key it is: not where no key has a name.
+    pub fn is_named(&self, kid: Option<&str>) -> bool {
+        kid.is_some() && self.keys.iter().any(|key| key.id.is_some())
     }
 }
 

@@ -15,8 +15,10 @@ use crate::issuer::introspection::Said;
 use crate::issuer::key_source::Found;
 use crate::issuer::revocations::Answer;
 use crate::issuer::{Binding, ClaimPaths, Issuer, Keys, Verified};
+use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::Times;
 use crate::jose::flaw::Flaw;
+use crate::jose::key::PublicKey;
 use crate::jose::secret::hmac_verify;
 use crate::jose::token::{EmbeddedKey, Header, Token, parse};
 use crate::refusal::{Kind, Refusal};
@@ -24,6 +26,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// A token as text, and its SHA-256.
+#[derive(Clone, Copy)]
+struct Written<'a> {
+    text: &'a str,
+    hash: [u8; 32],
+}
 
 /// A token that holds, and whose it is.
 type Holds = (Rc<Verified>, Rc<Issuer>);
@@ -39,23 +48,22 @@ impl Authenticate {
         let known = self.issuers.iter().find_map(|issuer| Some((issuer.known(&hash, now)?, Rc::clone(issuer))));
         let holds = match known {
             Some(known) => {
-                // A key that the issuer has taken away must be missed, also where only known tokens come.
                 known.1.keep_fresh(host);
                 known
             }
-            None => self.verify(host, ex, &shown.token, hash).await?,
+            None => self.verify(host, ex, Written { text: &shown.token, hash }).await?,
         };
         check_binding(host, ex, &shown, &holds).await?;
         check_revocation(host, &holds).await?;
         Ok(Some(Rc::clone(&holds.0.identity)))
     }
 
-    async fn verify(&self, host: &SharedHost, ex: &Exchange, text: &str, hash: [u8; 32]) -> Result<Holds, Refusal> {
+    async fn verify(&self, host: &SharedHost, ex: &Exchange, written: Written<'_>) -> Result<Holds, Refusal> {
         let asked = self.issuers.iter().find(|issuer| !issuer.signs());
-        let token = match parse(text, EmbeddedKey::Refused) {
+        let token = match parse(written.text, EmbeddedKey::Refused) {
             Ok(token) => token,
             Err(flaw) => match asked {
-                Some(issuer) => return self.ask(host, ex, text, hash, issuer).await,
+                Some(issuer) => return self.ask(host, ex, written, issuer).await,
                 None => return Err(Refusal::flaw(None, &flaw)),
             },
         };
@@ -68,10 +76,10 @@ impl Authenticate {
                 let times = issuer.rules.check(&token.header, &token.claims, host.now().0 / 1000.0).map_err(refuse)?;
                 let now = host.now().0;
                 let verified = Rc::new(self.verified(token.claims, issuer, generation));
-                issuer.remember(hash, &verified, end_of(&verified, issuer, times), now);
+                issuer.remember(written.hash, &verified, end_of(&verified, issuer, times), now);
                 Ok((verified, Rc::clone(issuer)))
             }
-            (None, Some(issuer)) => self.ask(host, ex, text, hash, issuer).await,
+            (None, Some(issuer)) => self.ask(host, ex, written, issuer).await,
             (None, None) if named.is_none() => Err(Refusal::flaw(None, &Flaw::MissingClaim("iss".to_owned()))),
             (None, None) => Err(Refusal::flaw(None, &Flaw::WrongIssuer)),
         }
@@ -82,34 +90,27 @@ impl Authenticate {
         &self,
         host: &SharedHost,
         ex: &Exchange,
-        text: &str,
-        hash: [u8; 32],
+        written: Written<'_>,
         issuer: &Rc<Issuer>,
     ) -> Result<Holds, Refusal> {
+        let Written { text, hash } = written;
         let Keys::Asked(endpoint) = &issuer.keys else { return Err(Refusal::flaw(None, &Flaw::WrongIssuer)) };
-        let unasked = || unavailable("issuer-unavailable", "the issuer could not be asked").of(&issuer.name);
-        let patience = ex.time_left(host.now()).unwrap_or(Duration::ZERO);
-        if endpoint.waited(host, &hash, patience).await
-            && let Some(known) = issuer.known(&hash, host.now().0)
-        {
-            return Ok((known, Rc::clone(issuer)));
-        }
         if endpoint.refused.borrow_mut().get(&hash, host.now().0).is_some() {
             return Err(inactive(issuer));
         }
-        // What is left of the time went by while another request asked: one more question helps nobody.
-        if ex.time_left(host.now()).is_none() {
-            return Err(unasked());
-        }
-        match endpoint.ask(host, text, hash).await {
-            Said::Unavailable => Err(unasked()),
+        match endpoint.ask(host, text, hash, patience(host, ex)).await {
+            Said::Unavailable => {
+                Err(unavailable("issuer-unavailable", "the issuer could not be asked").of(&issuer.name))
+            }
             Said::Inactive => {
                 endpoint.refuse(hash, host.now().0);
                 Err(inactive(issuer))
             }
-            Said::Active(claims) => {
-                self.active(host, claims, hash, issuer).inspect_err(|_| endpoint.refuse(hash, host.now().0))
-            }
+            // Of those who waited for one answer, the first has read it.
+            Said::Active(claims) => match issuer.known(&hash, host.now().0) {
+                Some(known) => Ok((known, Rc::clone(issuer))),
+                None => self.active(host, claims, hash, issuer).inspect_err(|_| endpoint.refuse(hash, host.now().0)),
+            },
         }
     }
 
@@ -210,30 +211,57 @@ async fn check_signature(
     if !issuer.algorithms.contains(&algorithm) {
         return refuse(Flaw::AlgorithmNotAllowed);
     }
-    let id = token.header.kid.as_deref();
-    let keys = match &issuer.keys {
+    match &issuer.keys {
         Keys::Secret(secret) => {
             let holds = hmac_verify(algorithm, secret.mac(), token.signed.as_bytes(), &token.signature);
-            return if holds { Ok(issuer.generation()) } else { refuse(Flaw::BadSignature) };
+            if holds { Ok(issuer.generation()) } else { refuse(Flaw::BadSignature) }
         }
-        Keys::Asked(_) => return refuse(Flaw::WrongIssuer),
-        Keys::Fixed(set) => set.candidates(algorithm, id).map(|key| Rc::clone(&key.public)).collect(),
+        Keys::Asked(_) => refuse(Flaw::WrongIssuer),
+        Keys::Fixed(set) => {
+            let keys = set.candidates(algorithm, token.header.kid.as_deref()).map(|key| Rc::clone(&key.public));
+            check_with(host, algorithm, &keys.collect::<Vec<_>>(), token, issuer).await
+        }
         Keys::Fetched(source) => {
-            let patience = ex.time_left(host.now()).unwrap_or(Duration::ZERO);
-            match source.find(host, algorithm, id, patience).await {
-                Found::Keys(keys) => keys,
-                Found::Unknown => Vec::new(),
-                Found::Unavailable => {
-                    return Err(unavailable("keys-unavailable", "there are no keys of the issuer").of(&issuer.name));
-                }
+            let keys = source.find(host, algorithm, token.header.kid.as_deref(), patience(host, ex)).await;
+            let keys = found(keys, issuer)?;
+            let generation = source.generation();
+            let checked = check_with(host, algorithm, &keys, token, issuer).await;
+            if checked.is_ok() || keys.is_empty() || source.is_named(token.header.kid.as_deref()) {
+                return checked;
             }
+            // The token says not which key it is, so it may be one that is newer than the set.
+            let keys = source.find_newer(host, algorithm, token.header.kid.as_deref(), patience(host, ex)).await;
+            if source.generation() == generation {
+                return checked;
+            }
+            check_with(host, algorithm, &found(keys, issuer)?, token, issuer).await
         }
-    };
+    }
+}
+
+/// The keys that were found.
+fn found(found: Found, issuer: &Issuer) -> Result<Vec<Rc<PublicKey>>, Refusal> {
+    match found {
+        Found::Keys(keys) => Ok(keys),
+        Found::Unknown => Ok(Vec::new()),
+        Found::Unavailable => Err(unavailable("keys-unavailable", "there are no keys of the issuer").of(&issuer.name)),
+    }
+}
+
+/// Whether the signature holds with one of these keys, which are those of now.
+async fn check_with(
+    host: &SharedHost,
+    algorithm: Algorithm,
+    keys: &[Rc<PublicKey>],
+    token: &Token<'_>,
+    issuer: &Issuer,
+) -> Result<u64, Refusal> {
+    let refuse = |flaw: Flaw| Err(Refusal::flaw(Some(&issuer.name), &flaw));
     if keys.is_empty() {
         return refuse(Flaw::UnknownKey);
     }
     let generation = issuer.generation();
-    for key in &keys {
+    for key in keys {
         let check = Check { algorithm, key, message: token.signed, signature: &token.signature, lasting: true };
         match host.verify(check).await {
             Ok(true) => return Ok(generation),
@@ -244,6 +272,11 @@ async fn check_signature(
         }
     }
     refuse(Flaw::BadSignature)
+}
+
+/// How long the request may wait for an issuer.
+fn patience(host: &SharedHost, ex: &Exchange) -> Duration {
+    ex.time_left(host.now()).unwrap_or(Duration::ZERO)
 }
 
 fn unavailable(reason: &'static str, detail: &str) -> Refusal {

@@ -15,6 +15,7 @@ pub mod seen;
 
 // The two ends of the wire.
 pub mod client;
+pub mod crowd;
 pub mod upstream;
 pub mod websocket;
 pub mod wire;
