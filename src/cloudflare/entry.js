@@ -50,9 +50,11 @@ function first(request, env) {
 
 // What is known of the client.
 function client(cf) {
+  const tls = wanted.certificate ? cf?.tlsClientAuth : undefined;
+  const presented = tls?.certPresented === "1";
+  if (!presented && !wanted.country) return "";
   const facts = [cf?.country ?? null];
-  const tls = wanted.certificate && cf?.tlsClientAuth;
-  if (tls) {
+  if (presented) {
     facts.push(tls.certPresented, tls.certVerified, tls.certRevoked, tls.certFingerprintSHA256);
     facts.push(tls.certSubjectDNRFC2253, tls.certIssuerDNRFC2253, tls.certSerial, tls.certNotAfter);
   }

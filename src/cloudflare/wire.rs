@@ -31,9 +31,9 @@
 //! `entry.js` and [`Received`] remember of the client's upstream stays.
 //!
 //! Wishes are words on one line: `country`, `certificate`, and `fields` for all fields of requests. What is known of a
-//! client is an empty line where nothing is wished, else a JSON list: the country, then what `request.cf.tlsClientAuth`
-//! says of the certificate (presented, verified, revoked, SHA-256, subject, issuer, serial number, end). JSON, because
-//! a client chooses what is in a certificate, line feeds too.
+//! client is an empty line where nothing of what is wished is there, else a JSON list: the country, then what
+//! `request.cf.tlsClientAuth` says of the certificate (presented, verified, revoked, SHA-256, subject, issuer, serial
+//! number, end). JSON, because a client chooses what is in a certificate, line feeds too.
 //!
 //! Bytes that go out are taken with `body(id)` right after the step; an answer's with `body(0)`. A key has a name where
 //! it is worth keeping, and its JWK comes with the first step that names it. `entry.js` may have forgotten it: the reply

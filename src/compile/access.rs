@@ -79,7 +79,7 @@ fn country(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<St
         return Some(text.to_owned());
     }
     let message = format!("`{text}` is no code of a country");
-    let upper = text.to_uppercase();
+    let upper = text.to_ascii_uppercase();
     let help = match text.len() == 2 && upper.bytes().all(capital) {
         true => format!("write it in capitals: \"{upper}\""),
         false => "codes are two capitals, as ISO 3166-1 has them: \"NO\"".to_owned(),

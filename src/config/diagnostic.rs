@@ -226,11 +226,12 @@ impl fmt::Display for Place {
 
 /// `did you mean ..?`, where one of the known words is close enough to the written one.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let written = written.to_lowercase();
+    // Of ASCII alone: almost every known word is, and the tables for all of Unicode would be 10 KB of the compressed wasm.
+    let written = written.to_ascii_lowercase();
     let allowed = 1 + written.len() / 5;
     known
         .into_iter()
-        .map(|word| (distance(&written, &word.to_lowercase()), word))
+        .map(|word| (distance(&written, &word.to_ascii_lowercase()), word))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, word)| format!("did you mean `{word}`?"))
