@@ -22,6 +22,9 @@ use std::time::Duration;
 /// What begins the claims on nonces.
 const CLAIM: &str = "signature:";
 
+/// How far apart the clocks may be of this gateway and of what keeps claims.
+const CLOCKS: Duration = Duration::from_secs(5);
+
 impl Authenticate {
     pub(super) async fn signature(&self, host: &SharedHost, ex: &mut Exchange) -> Outcome {
         let candidates = match find(&ex.headers).map_err(refused)? {
@@ -106,7 +109,7 @@ impl Authenticate {
         let id = candidate.key_id.as_deref().unwrap_or_default();
         let hash = Sha256::new().chain_update(id).chain_update([0]).chain_update(nonce).finalize();
         let key = [CLAIM, &base64::encode(&hash)].concat();
-        let ttl = Duration::from_secs_f64(rules.lifetime().max(1.0));
+        let ttl = Duration::from_secs_f64(rules.lifetime()) + CLOCKS;
         match host.claim(self.places.signature.redis.as_deref(), &key, ttl).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(invalid("nonce-replayed", "the signature was shown before")),
