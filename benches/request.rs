@@ -3,7 +3,7 @@
 use crate::common::{ROUTES, fields, gateway};
 use divan::Bencher;
 use edgate::body::Body;
-use edgate::host::{Incoming, SharedHost};
+use edgate::host::{ClientFacts, Incoming, SharedHost};
 use edgate::memory::{Answer, MemoryHost, finish};
 use http::{HeaderMap, HeaderValue, Method, Response, header};
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,6 +42,7 @@ fn incoming(path: &str, headers: HeaderMap) -> Incoming {
         headers,
         body: Body::Empty,
         peer: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))),
+        facts: ClientFacts::default(),
         version: "2",
     }
 }

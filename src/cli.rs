@@ -1,26 +1,35 @@
 //! The native command line: `edgate check`, `bind`, `routes`, `explain` and what belongs to them. It reads and writes
-//! files and opens no socket; what it says of a configuration is what the gateway itself says.
+//! files, and asks nobody but issuers for their keys; what it says of a configuration is what the gateway itself says.
+//! `edgate key` and `edgate revoke` make what clients and stores hold.
 //!
 //! Nothing here prints: a command gives back what is to be printed, with colours, and [`print()`] takes the colours
 //! away where there is no terminal to show them.
 
 pub mod bind;
 pub mod check;
+pub mod claims;
 pub mod configuration;
 pub mod declared;
 pub mod explain;
 pub mod finding;
 pub mod input;
+pub mod key;
 pub mod limits;
 pub mod manifest;
+pub mod moment;
 pub mod needs;
+pub mod pairs;
 pub mod reference;
 pub mod render;
+pub mod revoke;
 pub mod routes;
 pub mod schema;
+pub mod secrets;
 pub mod step;
 pub mod stored;
+pub mod token;
 pub mod tree;
+pub mod world;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -32,6 +41,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use world::World;
 
 /// The files that are looked for where none is named.
 pub const FILES: [&str; 3] = ["edgate.toml", "wrangler.toml", "spin.toml"];
@@ -71,12 +81,24 @@ enum Command {
     /// Tell what happens to a request, and why.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
+    /// Show what is in a token, and tell whether it holds.
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::Arguments),
     /// Print a document as a key-value store holds it, in JSON.
     #[command(after_help = stored::EXAMPLES)]
     Json(stored::Arguments),
     /// Print the JSON Schema of the document, for editors.
     #[command(after_help = schema::EXAMPLES)]
     Schema(schema::Arguments),
+    /// Make API keys and hashes of passwords.
+    #[command(after_help = key::EXAMPLES, disable_help_subcommand = true)]
+    Key {
+        #[command(subcommand)]
+        command: key::Command,
+    },
+    /// Take tokens back before they expire.
+    #[command(after_help = revoke::EXAMPLES)]
+    Revoke(revoke::Arguments),
     /// Print completions for a shell.
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -141,8 +163,17 @@ impl Outcome {
 
 /// Runs the command that the arguments say, the program's own name first, on the files of a folder.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>, folder: &Path) -> (Outcome, ColorChoice) {
+    run_in(&World::real(), arguments, folder)
+}
+
+/// Runs the command in a world of the caller's.
+pub fn run_in(
+    world: &World,
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    folder: &Path,
+) -> (Outcome, ColorChoice) {
     match Arguments::try_parse_from(arguments) {
-        Ok(Arguments { color, command }) => (command.run(folder), color.choice()),
+        Ok(Arguments { color, command }) => (command.run(folder, world), color.choice()),
         Err(error) => {
             let text = error.render().ansi().to_string();
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
@@ -178,14 +209,17 @@ fn sound(folder: &Path, file: Option<&str>, choice: &Choice) -> Result<(Input, C
 }
 
 impl Command {
-    fn run(&self, folder: &Path) -> Outcome {
+    fn run(&self, folder: &Path, world: &World) -> Outcome {
         match self {
             Command::Check(arguments) => check::run(folder, arguments),
             Command::Bind(arguments) => bind::run(folder, arguments),
             Command::Routes(arguments) => routes::run(folder, arguments),
-            Command::Explain(arguments) => explain::run(folder, arguments),
+            Command::Explain(arguments) => explain::run(folder, world, arguments),
+            Command::Token(arguments) => token::run(folder, world, arguments),
             Command::Json(arguments) => stored::run(folder, arguments),
             Command::Schema(arguments) => schema::run(arguments),
+            Command::Key { command } => key::run(folder, world, command),
+            Command::Revoke(arguments) => revoke::run(folder, world, arguments),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut self::Arguments::command(), "edgate", &mut script);

@@ -5,6 +5,7 @@
 //!
 //! The `worker` crate serves what is off that path: the bindings.
 
+mod fields;
 mod host;
 mod wire;
 
@@ -17,13 +18,14 @@ use crate::config::{Platform, document};
 use crate::host::{Capabilities, SharedHost, Task};
 use crate::instance::Instance;
 use crate::interest::Interest;
+use fields::Received;
 use host::WorkersHost;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use wasm_bindgen::prelude::*;
-use wire::{Received, Step};
+use wire::Step;
 use worker::Env;
 
 thread_local! {
@@ -31,6 +33,8 @@ thread_local! {
     static INSTANCE: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
     static HOST: Rc<WorkersHost> = Rc::default();
     static TASKS: RefCell<Tasks> = RefCell::default();
+    /// What goes out beside steps, by the identifiers of their tasks; the answer's under 0.
+    static BYTES: RefCell<BTreeMap<u32, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
     /// What the entry knows of the fields that the gateway has to see.
     static TOLD: RefCell<Option<Rc<Interest>>> = const { RefCell::new(None) };
     static BEGUN: Cell<u32> = const { Cell::new(0) };
@@ -104,10 +108,16 @@ pub fn resume(id: u32, now: f64, reply: String) -> String {
     advance(&host, id, waiting, Some(reply))
 }
 
-/// The body of an answer that is no text. Asked for at most once, right after the step that says so.
+/// The bytes that belong to a step of this task, or, for 0, to the answer. Asked for once, right after the step.
 #[wasm_bindgen]
-pub fn body() -> Vec<u8> {
-    HOST.with(|host| host.take_binary())
+pub fn body(id: u32) -> Vec<u8> {
+    BYTES.with(|bytes| bytes.borrow_mut().remove(&id)).unwrap_or_default()
+}
+
+/// Bytes that the next reply is about. Several pieces are one after the other.
+#[wasm_bindgen]
+pub fn deliver(piece: Vec<u8>) {
+    HOST.with(|host| host.deliver(piece));
 }
 
 /// Polls a task once: either it answers, or it says what it waits for.
@@ -116,12 +126,17 @@ fn advance(host: &Rc<WorkersHost>, id: u32, mut waiting: Waiting, reply: Option<
     let polled = waiting.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     let (received, wanted, later) = host.leave();
     let step = match (polled, wanted) {
-        (Poll::Ready(Step::Answer(response)), _) => host.answer(response, &received),
+        (Poll::Ready(Step::Answer(response)), _) => {
+            let (text, bytes) = wire::answer(response, &received);
+            keep(0, bytes);
+            text
+        }
         (Poll::Ready(Step::Done), _) => wire::DONE.to_owned(),
         (Poll::Pending, Some(wanted)) => {
             waiting.received = received;
             waiting.gives_up = host.time().0 + wanted.longest_ms + GRACE_MS;
             TASKS.with(|tasks| tasks.borrow_mut().waiting.insert(id, waiting));
+            keep(id, wanted.bytes);
             wire::with_id(id, &wanted.text)
         }
         (Poll::Pending, None) => wire::unavailable(),
@@ -131,6 +146,13 @@ fn advance(host: &Rc<WorkersHost>, id: u32, mut waiting: Waiting, reply: Option<
         None => step,
     };
     later.into_iter().fold(step, |step, task| format!("{}{step}", spawn(host, task)))
+}
+
+/// Keeps what [`body`] will be asked for.
+fn keep(id: u32, bytes: Option<Vec<u8>>) {
+    if let Some(bytes) = bytes {
+        BYTES.with(|kept| kept.borrow_mut().insert(id, bytes));
+    }
 }
 
 /// What the entry has to be told of header fields: something only after a configuration was loaded.

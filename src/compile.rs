@@ -1,21 +1,29 @@
 //! From sections to a gateway that serves, or to everything that is wrong with them, in one run. What is decided here
 //! is never decided again: references become positions, templates become parts, addresses become text to send.
 
+mod access;
 mod address;
+mod authenticate;
+mod consumer;
+mod cors;
 mod edits;
+mod internal_token;
+mod issuer;
 mod overlap;
 mod route;
 
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
-use crate::config::document::{Kind, Sections, binding_of, place_of};
+use crate::config::document::{Kind, Sections, binding_of, place_of, section_of};
 use crate::config::read::{Read, read};
 use crate::config::units::{Duration, Size};
-use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, Log, LogAccess, LogQuery, Platform, Source};
+use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery, Platform, Source};
 use crate::gateway::{Gateway, Name};
 use crate::headers::is_secret;
 use crate::host::Capabilities;
 use crate::observe::LogPolicy;
+use crate::policy::Policy;
 use crate::routing::Router;
+use crate::secret::SecretSlot;
 use crate::upstream::Upstream;
 use http::HeaderName;
 use ipnet::IpNet;
@@ -32,6 +40,9 @@ pub struct Loaded {
     pub source: Option<Source>,
     pub diagnostics: Vec<Diagnostic>,
 }
+
+/// The gateway's own name, where it has no other.
+const NAME: &str = "edgate";
 
 const DEADLINE: Std = Std::from_secs(30);
 const TIMEOUT: Std = Std::from_secs(15);
@@ -61,12 +72,15 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     }
     let targets = targets(&section, capabilities);
     let mut gateway = general(&section, &place, &mut diagnostics);
-    gateway.upstreams = upstreams(sections, &mut diagnostics);
+    let known = known(sections, &section, &targets, &mut diagnostics);
+    gateway.upstreams = upstreams(sections, (&gateway.name.text, &targets), &mut diagnostics);
     let scope = route::Scope {
         targets: &targets,
         upstreams: &sections.upstreams.keys().map(String::as_str).collect::<Vec<_>>(),
         deadline: section.deadline.map_or(DEADLINE, |deadline| deadline.0),
         max_body: section.max_body.map_or(MAX_BODY, |size| size.0),
+        gateway: &section,
+        known: &known,
     };
     let entries = route::compile(sections, &scope, &mut gateway, &mut diagnostics);
     if sections.routes.is_empty() && readable {
@@ -75,10 +89,88 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
         diagnostics.push(Diagnostic::new(Code::NoRoutes, Place::default(), message, "no route").help(help));
     }
     overlap::check(&entries, &mut diagnostics);
+    // After a mistake, whatever cannot be read may name it.
+    if !diagnostics.iter().any(Diagnostic::is_error) {
+        unused_issuers(sections, &gateway, &mut diagnostics);
+    }
     let entries: Vec<_> = entries.into_iter().map(|placed| placed.entry).collect();
     gateway.router = Router::compile(&entries);
     let serves = !diagnostics.iter().any(Diagnostic::is_error);
+    tell_once(&mut diagnostics);
     Loaded { gateway: serves.then_some(gateway), source: None, diagnostics }
+}
+
+/// What the gateway says of all routes is compiled for each: a mistake in it is told once.
+fn tell_once(diagnostics: &mut Vec<Diagnostic>) {
+    let mut told: Vec<Diagnostic> = Vec::new();
+    for diagnostic in diagnostics.drain(..) {
+        if !told.contains(&diagnostic) {
+            told.push(diagnostic);
+        }
+    }
+    *diagnostics = told;
+}
+
+/// Who may be known: issuers, consumers, and where their credentials are.
+fn known<'a>(
+    sections: &Sections,
+    section: &config::Gateway,
+    targets: &'a [Capabilities],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> authenticate::Scope<'a> {
+    let place = place_of(Kind::Gateway, "");
+    let redis = redis(section, &place.key("redis"), diagnostics);
+    let store = store(section.store.as_deref(), &place.key("store"), diagnostics);
+    let of = issuer::Scope { targets, store, redis };
+    let mut issuers = issuer::Issuers::new();
+    for (name, value) in &sections.issuers {
+        let place = place_of(Kind::Issuer, name);
+        let found = read::<config::identity::Issuer>(&place, value, diagnostics);
+        let compiled = found.and_then(|Read { section, .. }| issuer::compile(name, &place, &section, &of, diagnostics));
+        issuers.insert(name.clone(), compiled.map(Rc::new));
+    }
+    consumer::nonces(&section.signature, &of, diagnostics);
+    let before = diagnostics.len();
+    let consumers = Rc::new(consumer::compile(sections, &section.api_key, &of, diagnostics));
+    let all_consumers = diagnostics.len() == before;
+    let places = Rc::new(authenticate::places(section, of.redis.clone(), diagnostics));
+    let realm = section.name.clone().unwrap_or_else(|| NAME.to_owned());
+    authenticate::Scope { of, issuers, consumers, all_consumers, places, realm }
+}
+
+/// Issuers whose tokens no route takes.
+fn unused_issuers(sections: &Sections, gateway: &Gateway, diagnostics: &mut Vec<Diagnostic>) {
+    let policies = || gateway.routes.iter().flat_map(|route| &route.policies);
+    let takes = |policy: &Policy, name: &str| match policy {
+        Policy::Authenticate(authenticate) => authenticate.issuers.iter().any(|issuer| &*issuer.name == name),
+        _ => false,
+    };
+    for name in sections.issuers.keys().filter(|name| !policies().any(|policy| takes(policy, name))) {
+        let message = format!("no route takes the tokens of the issuer `{name}`");
+        let help = "name it in `authenticate.issuers`, of a route or of the gateway";
+        let place = place_of(Kind::Issuer, name).name();
+        diagnostics.push(Diagnostic::new(Code::UnusedIssuer, place, message, "never asked for").help(help));
+    }
+}
+
+/// The address of a Redis.
+fn redis(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<Rc<str>> {
+    let text = section.redis.as_deref()?;
+    let fits = |url: &url::Url| matches!(url.scheme(), "redis" | "rediss") && url.has_host();
+    match address(text).ok().filter(fits) {
+        Some(url) if url.password().is_some() => {
+            let message = "a password does not stand in a configuration";
+            let help = "let only this network reach the Redis, or give it an address of its own without one";
+            diagnostics.push(Diagnostic::new(Code::BadUrl, place.clone(), message, "a secret").help(help));
+        }
+        Some(_) => {}
+        None => {
+            let message = format!("`{text}` is no address of a Redis");
+            let help = "write \"redis://127.0.0.1:6379\"";
+            diagnostics.push(Diagnostic::new(Code::BadUrl, place.clone(), message, "not such a URL").help(help));
+        }
+    }
+    Some(Rc::from(text))
 }
 
 /// The platforms to hold the configuration against.
@@ -116,17 +208,15 @@ fn source_alone(
     }
     let place = place.key("source");
     within(source.refresh, Std::from_secs(1)..=Std::from_secs(86_400), &place.key("refresh"), diagnostics);
-    for (key, text) in [("store", &source.store), ("key", &source.key)] {
-        if text.is_empty() {
-            let message = format!("the {key}'s name is empty");
-            diagnostics.push(Diagnostic::new(Code::BadValue, place.key(key), message, "empty"));
-        }
+    store(Some(&source.store), &place.key("store"), diagnostics);
+    if source.key.is_empty() {
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.key("key"), "the key's name is empty", "empty"));
     }
 }
 
 /// What the gateway's own section says.
 fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Gateway {
-    let name = section.name.clone().unwrap_or_else(|| "edgate".to_owned());
+    let name = section.name.clone().unwrap_or_else(|| NAME.to_owned());
     // RFC 9110, section 5.6.2: a token.
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(token) {
@@ -148,24 +238,25 @@ fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagn
         router: Router::default(),
         routes: Vec::new(),
         upstreams: Vec::new(),
-        trusted_proxies: trusted_proxies(section, place, diagnostics),
+        trusted_proxies: networks(&section.trusted_proxies, &place.key("trusted_proxies"), diagnostics),
         forward: section.forward.unwrap_or(Forward::Both),
         keep_request_id: section.request_id.unwrap_or(KeepRequestId::Trusted),
         encoded_slashes: section.encoded_slashes.unwrap_or(EncodedSlashes::Refuse),
         max_url: usize::try_from(max_url).unwrap_or(usize::MAX),
         max_headers: usize::try_from(max_headers).unwrap_or(usize::MAX),
         broken: false,
-        log: log(&section.log, &place.key("log"), diagnostics),
+        log: log(section, &place.key("log"), diagnostics),
     }
 }
 
-fn trusted_proxies(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Vec<IpNet> {
+/// Addresses and networks in a list.
+fn networks(items: &[String], place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Vec<IpNet> {
     let mut networks = Vec::new();
-    for (index, text) in section.trusted_proxies.iter().enumerate() {
+    for (index, text) in items.iter().enumerate() {
         match text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
             Some(network) => networks.push(network),
             None => {
-                let place = place.key("trusted_proxies").index(index);
+                let place = place.index(index);
                 let message = format!("`{text}` is neither an address nor a network");
                 let help = "write \"192.0.2.1\", \"10.0.0.0/8\" or \"2001:db8::/32\"";
                 diagnostics.push(Diagnostic::new(Code::BadNetwork, place, message, "not a network").help(help));
@@ -175,12 +266,15 @@ fn trusted_proxies(section: &config::Gateway, place: &Place, diagnostics: &mut V
     networks
 }
 
-fn log(section: &Log, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPolicy {
+fn log(gateway: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPolicy {
+    let section = &gateway.log;
+    let places = [&gateway.token.header, &gateway.api_key.header];
+    let own = |name: &HeaderName| places.into_iter().flatten().any(|place| name.as_str().eq_ignore_ascii_case(place));
     let mut headers = Vec::new();
     for (index, text) in section.headers.iter().enumerate() {
         let place = place.key("headers").index(index);
         match text.parse::<HeaderName>() {
-            Ok(name) if is_secret(&name) => {
+            Ok(name) if is_secret(&name) || own(&name) => {
                 let message = format!("`{text}` may carry credentials, which never reach a log");
                 diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "a secret"));
             }
@@ -192,19 +286,26 @@ fn log(section: &Log, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> LogPo
         access: section.access.unwrap_or(LogAccess::All),
         query: section.query.unwrap_or(LogQuery::Redact),
         headers,
+        subject: section.subject,
+        key_query: gateway.api_key.query.clone(),
     }
 }
 
 /// Every upstream in the order of the names, which is that of [`Sections::upstreams`]: one that cannot be read keeps
 /// its position.
-fn upstreams(sections: &Sections, diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
+fn upstreams(sections: &Sections, of: (&str, &[Capabilities]), diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
     let mut upstreams = Vec::new();
     for (name, value) in &sections.upstreams {
         let place = place_of(Kind::Upstream, name);
-        let mut upstream = Upstream { name: Rc::from(name.as_str()), base: String::new(), timeout: TIMEOUT };
+        let name_of = Rc::from(name.as_str());
+        let mut upstream = Upstream { name: name_of, base: String::new(), timeout: TIMEOUT, internal_token: None };
         if let Some(Read { section, .. }) = read::<config::Upstream>(&place, value, diagnostics) {
             upstream.timeout = section.timeout.map_or(TIMEOUT, |timeout| timeout.0);
             within(section.timeout, WAIT, &place.key("timeout"), diagnostics);
+            if let Some(token) = &section.internal_token {
+                let place = place.key("internal_token");
+                upstream.internal_token = internal_token::compile(token, name, of, &place, diagnostics);
+            }
             match base(&section.url) {
                 Ok(base) => upstream.base = base,
                 Err((message, help)) => {
@@ -233,6 +334,8 @@ pub fn address(text: &str) -> Result<url::Url, url::ParseError> {
 /// Scheme, authority and path of an upstream's address, without a slash at its end.
 fn base(text: &str) -> Result<String, (String, &'static str)> {
     let fail = |why: &str, help| Err((format!("`{text}` {why}"), help));
+    // What is said here is logged too.
+    let secret = |help| Err(("the address has a user or a password in it".to_owned(), help));
     let url = match address(text) {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => {
@@ -248,10 +351,7 @@ fn base(text: &str) -> Result<String, (String, &'static str)> {
         _ => return fail("is neither http nor https", "write \"https://orders.example.com\""),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return fail(
-            "has a user or a password in it",
-            "set an Authorization field from a secret: `request_headers.set`",
-        );
+        return secret("set an Authorization field from a secret: `request_headers.set`");
     }
     if url.query().is_some() || url.fragment().is_some() {
         return fail("has a query or a fragment", "set query parameters in the route: `rewrite.query.set`");
@@ -288,6 +388,48 @@ fn out_of_range(given: &str, place: &Place, allowed: String) -> Diagnostic {
 fn bad_header_name(text: &str, place: Place) -> Diagnostic {
     let message = format!("`{text}` is no name of a header field");
     Diagnostic::new(Code::BadHeader, place, message, "not a field name").help("names are letters, digits and hyphens")
+}
+
+/// A place for a secret, whose name is checked.
+fn secret_slot(
+    name: &str,
+    place: &Place,
+    fits: fn(&str) -> Result<(), &'static str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<SecretSlot> {
+    // It is also the name of a Spin variable, which knows no empty words.
+    let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let word = |word: &str| !word.is_empty() && word.bytes().all(capitals);
+    if name.starts_with(|c: char| c.is_ascii_uppercase()) && name.split('_').all(word) {
+        return free(name, place, diagnostics).then(|| SecretSlot::new(name, fits));
+    }
+    // It may be the secret itself, and this is logged.
+    let message = "this is no name of a secret";
+    let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
+    diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "not a name").help(help));
+    None
+}
+
+/// The name of a key-value store.
+fn store(name: Option<&str>, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<Rc<str>> {
+    let name = name?;
+    if name.is_empty() {
+        diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), "the store's name is empty", "empty"));
+    }
+    free(name, place, diagnostics);
+    Some(Rc::from(name))
+}
+
+/// Whether a binding of this name is no section of the configuration. On Workers, all have one namespace.
+fn free(name: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let Some((kind, section)) = section_of(name) else { return true };
+    let message = format!("on Workers, a binding of the name `{name}` is the section `{}`", place_of(kind, &section));
+    let help = match kind.is_named() {
+        true => format!("let the name not begin with `{}`", kind.prefix()),
+        false => "take another name".to_owned(),
+    };
+    diagnostics.push(Diagnostic::new(Code::BadValue, place.clone(), message, "taken").help(help));
+    false
 }
 
 /// What to say of a reference that leads nowhere.

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod identity;
 pub mod json;
+pub mod names;
 pub mod read;
 pub mod template;
 pub mod units;
@@ -190,7 +191,7 @@ pub enum LogAccess {
 pub enum LogQuery {
     /// The names, with `***` for each value.
     Redact,
-    /// All of it.
+    /// All of it, but for API keys (`gateway.api_key.query`).
     Keep,
     /// Nothing.
     Drop,

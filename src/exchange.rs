@@ -1,13 +1,14 @@
 //! What one request carries from its first byte to its log record.
 
 use crate::body::Body;
+use crate::config::words::Method as AuthMethod;
 use crate::headers::forwarded::Client;
 use crate::host::{ClientFacts, Timestamp};
 use crate::identity::Identity;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -30,6 +31,8 @@ pub struct Exchange {
     /// The normalized path.
     pub path: String,
     pub query: Option<String>,
+    /// The path and the query as received, where they were spelt in another way.
+    pub received: Received,
     /// The client's header fields; once a route is found, as the upstream will see them.
     pub headers: HeaderMap,
     /// The size of the whole header section as received, in bytes.
@@ -47,6 +50,13 @@ pub struct Exchange {
     pub hop: Hop,
     pub matched: Option<Matched>,
     pub notes: Notes,
+}
+
+/// What is compared byte by byte, before it was given its one spelling: `None` where that is what was received.
+#[derive(Debug, Default)]
+pub struct Received {
+    pub path: Option<String>,
+    pub query: Option<String>,
 }
 
 /// What a client said of itself and its connection to the gateway.
@@ -81,6 +91,38 @@ pub struct Notes {
     pub request_bytes: Option<u64>,
     /// The client's fields that the log wants, as it sent them.
     pub logged_fields: Vec<Option<String>>,
+    /// Who the client is, or why it is nobody.
+    pub auth: Option<AuthNote>,
+    /// Which list of `access` speaks against the client.
+    pub denied_by: Option<&'static str>,
+    /// Policies that only try whether they would refuse, and would: the policy's name and the code.
+    pub would_refuse: Vec<(&'static str, &'static str)>,
+    /// For the client's next proof (RFC 9449, section 8.2).
+    pub next_nonce: Option<HeaderValue>,
+}
+
+/// What came of looking for an identity. Nothing of it is secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuthNote {
+    pub method: Option<AuthMethod>,
+    pub issuer: Option<Rc<str>>,
+    pub consumer: Option<String>,
+    /// Why there is none, in a word.
+    pub reason: Option<&'static str>,
+    /// The same in a sentence, for `edgate explain`.
+    pub detail: Option<String>,
+}
+
+impl AuthNote {
+    pub fn accepted(identity: &Identity) -> AuthNote {
+        AuthNote {
+            method: Some(identity.method),
+            issuer: identity.issuer.clone(),
+            consumer: identity.consumer.as_ref().map(|consumer| consumer.name.clone()),
+            reason: None,
+            detail: None,
+        }
+    }
 }
 
 /// One call to an upstream.
@@ -111,5 +153,46 @@ impl Exchange {
         let deadline = self.matched.as_ref()?.deadline;
         let spent = Duration::try_from_secs_f64(now.since(self.started) / 1000.0).unwrap_or(Duration::MAX);
         deadline.checked_sub(spent).filter(|left| !left.is_zero())
+    }
+}
+
+/// Requests for the tests of what looks at them.
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    /// A request of 192.0.2.1 for `https://gate.test`, with a route whose pattern is `pattern`.
+    pub fn request(method: Method, target: &str, pattern: &str, fields: &[(&str, &str)]) -> Exchange {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let name = name.parse::<HeaderName>().expect("it is a name");
+            headers.append(name, HeaderValue::try_from(*value).expect("it is a value"));
+        }
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let pattern = Rc::new(Pattern::parse(pattern).expect("it is a pattern"));
+        let captured = pattern.capture(path).expect("the pattern matches");
+        let address = "192.0.2.1".parse().ok();
+        Exchange {
+            id: "1".to_owned(),
+            started: Timestamp(0.0),
+            method,
+            scheme: "https",
+            authority: "gate.test".to_owned(),
+            version: "1.1",
+            path: path.to_owned(),
+            query: query.map(str::to_owned),
+            received: Received::default(),
+            headers,
+            headers_size: 0,
+            body: Body::Empty,
+            peer: address,
+            client: Client { address, scheme: "https", host: "gate.test".to_owned(), trusted: false },
+            facts: ClientFacts::default(),
+            identity: None,
+            hop: Hop { json: true, ..Hop::default() },
+            matched: Some(Matched { route: RouteId(0), pattern, captured, deadline: Duration::from_secs(1) }),
+            notes: Notes::default(),
+        }
     }
 }

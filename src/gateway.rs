@@ -3,18 +3,20 @@
 
 use crate::body::Body;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
-use crate::exchange::{Exchange, Hop, Matched, Notes};
-use crate::headers::forwarded::{self, forward};
+use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
+use crate::headers::forwarded::{self, forward, host_of};
 use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
+use crate::policy::cors::{Cors, is_preflight};
 use crate::reject::Reject;
 use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Facts, Methods};
 use crate::routing::{Found, Miss, Router};
+use crate::secret::SecretSlot;
 use crate::upstream::{HANDSHAKE, Proxy, Upstream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
@@ -56,6 +58,8 @@ pub struct Name {
 #[derive(Debug)]
 pub struct Route {
     pub name: String,
+    /// The methods that it names; none where it takes any.
+    pub methods: Methods,
     /// In the order of execution.
     pub policies: Vec<Policy>,
     pub action: Action,
@@ -103,7 +107,13 @@ impl Gateway {
             encoded_slashes: EncodedSlashes::Refuse,
             max_url: usize::MAX,
             max_headers: usize::MAX,
-            log: LogPolicy { access: LogAccess::All, query: LogQuery::Redact, headers: Vec::new() },
+            log: LogPolicy {
+                access: LogAccess::All,
+                query: LogQuery::Redact,
+                headers: Vec::new(),
+                subject: false,
+                key_query: None,
+            },
             broken: true,
         }
     }
@@ -111,18 +121,29 @@ impl Gateway {
     /// Answers a request: whatever happens, there is an answer, and a record of it.
     pub async fn handle(&self, host: &SharedHost, incoming: Incoming) -> Response<Body> {
         let mut ex = self.open(host, incoming);
-        let mut response = match self.answer(host, &mut ex).await {
+        self.run_to_end(host, &mut ex).await
+    }
+
+    /// Answers a request, and tells what became known of it on the way.
+    pub async fn trace(&self, host: &SharedHost, incoming: Incoming) -> (Response<Body>, Exchange) {
+        let mut ex = self.open(host, incoming);
+        let response = self.run_to_end(host, &mut ex).await;
+        (response, ex)
+    }
+
+    async fn run_to_end(&self, host: &SharedHost, ex: &mut Exchange) -> Response<Body> {
+        let mut response = match self.answer(host, ex).await {
             Ok(response) => response,
-            Err(reject) => self.refuse(&mut ex, &reject),
+            Err(reject) => self.refuse(ex, &reject),
         };
-        self.finish(host, &ex, &mut response);
+        self.finish(host, ex, &mut response);
         response
     }
 
-    /// Every secret that a route needs: its name, what stands before it, and where it goes.
-    pub fn secrets(&mut self) -> impl Iterator<Item = (&str, &str, &mut Option<HeaderValue>)> {
-        let policies = self.routes.iter_mut().flat_map(|route| &mut route.policies);
-        policies.flat_map(Policy::secrets)
+    /// Every secret that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
+        let policies = self.routes.iter().flat_map(|route| &route.policies);
+        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(Upstream::secrets))
     }
 
     /// The header fields that are read or written on the way of any request.
@@ -134,6 +155,11 @@ impl Gateway {
         interest.request.extend(both.into_iter().chain(own).chain(others).cloned());
         interest.request.extend(self.log.headers.iter().chain(self.router.fields()).cloned());
         interest.response.extend(both.into_iter().chain(&HOP_BY_HOP).cloned());
+        let tokens = self.upstreams.iter().filter_map(|upstream| upstream.internal_token.as_ref());
+        for token in tokens {
+            interest.request.insert(token.field.clone());
+            token.claims.iter().for_each(|(_, template)| interest.template(template));
+        }
         for route in &self.routes {
             route.policies.iter().for_each(|policy| policy.interest(&mut interest));
             match &route.action {
@@ -166,11 +192,18 @@ impl Gateway {
         if max_forwards(ex) == Some(0) {
             return Ok(options(&self.router.methods(&facts).allow()));
         }
-        match self.router.find(&facts) {
-            Ok(found) => {
-                drop(authority);
-                self.run(host, ex, found).await
-            }
+        // A preflight asks about another request: the route that takes that one has the answer (Fetch, CORS protocol).
+        let asked_about = preflight_method(ex).and_then(|method| {
+            let found = self.router.find(&Facts { method: &method, ..facts }).ok()?;
+            Some((self.cors_of(&found)?, found))
+        });
+        let found = self.router.find(&facts);
+        drop(authority);
+        if let Some((cors, found)) = asked_about {
+            return Ok(self.preflight(ex, cors, found));
+        }
+        match found {
+            Ok(found) => self.run(host, ex, found).await,
             Err(Miss::NoRoute) => Err(Reject::NoRoute),
             // RFC 9110, section 9.3.7: what can be asked here is the answer to OPTIONS.
             Err(Miss::Method(methods)) if ex.method == Method::OPTIONS => Ok(options(&methods.allow())),
@@ -197,12 +230,12 @@ impl Gateway {
         if let Cow::Owned(path) =
             normalize(&ex.path, self.encoded_slashes).map_err(|bad| Reject::BadPath(bad.detail()))?
         {
-            ex.path = path;
+            ex.received.path = Some(std::mem::replace(&mut ex.path, path));
         }
         if let Some(query) = &ex.query {
             let query = normalize_query(query).ok_or(Reject::BadPath("The query has a control character."))?;
             if let Cow::Owned(query) = query {
-                ex.query = Some(query);
+                ex.received.query = ex.query.replace(query);
             }
         }
         // RFC 8586: a request that carries our own token has been here before.
@@ -224,7 +257,7 @@ impl Gateway {
         let mut outcome = Ok(());
         for policy in &route.policies {
             entered += 1;
-            outcome = policy.on_request(ex);
+            outcome = policy.on_request(host, ex).await;
             if outcome.is_err() {
                 break;
             }
@@ -239,6 +272,24 @@ impl Gateway {
             policy.on_response(ex, &mut response);
         }
         Ok(response)
+    }
+
+    fn cors_of(&self, found: &Found) -> Option<&Cors> {
+        self.routes.get(found.route.0)?.policies.iter().find_map(|policy| match policy {
+            Policy::Cors(cors) => Some(cors),
+            _ => None,
+        })
+    }
+
+    /// The answer to a preflight. It comes before every other policy: a browser sends no credentials with it.
+    fn preflight(&self, ex: &mut Exchange, cors: &Cors, found: Found) -> Response<Body> {
+        let Found { route, pattern, captured } = found;
+        let (methods, deadline) =
+            self.routes.get(route.0).map(|route| (route.methods, route.deadline)).unwrap_or_default();
+        ex.matched = Some(Matched { route, pattern, captured, deadline });
+        let mut response = cors.preflight(ex, methods).unwrap_or_else(|reject| self.refuse(ex, &reject));
+        cors.on_response(ex, &mut response);
+        response
     }
 
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {
@@ -273,6 +324,7 @@ impl Gateway {
             version,
             path,
             query,
+            received: Received::default(),
             hop: Hop {
                 websocket: asks_for_websocket(&headers),
                 trailers: takes_trailers(&headers),
@@ -349,6 +401,12 @@ fn options(allow: &str) -> Response<Body> {
     response
 }
 
+/// The method that a preflight asks about.
+fn preflight_method(ex: &Exchange) -> Option<Method> {
+    let value = ex.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD).filter(|_| is_preflight(ex))?;
+    Method::from_bytes(value.as_bytes()).ok()
+}
+
 /// How many more proxies an OPTIONS request may pass (RFC 9110, section 7.6.2).
 fn max_forwards(ex: &Exchange) -> Option<u32> {
     if ex.method != Method::OPTIONS {
@@ -356,15 +414,6 @@ fn max_forwards(ex: &Exchange) -> Option<u32> {
     }
     let value = ex.headers.get(header::MAX_FORWARDS)?;
     value.to_str().ok()?.parse().ok()
-}
-
-/// The host of an authority, without its port and without a dot at its end.
-pub fn host_of(authority: &str) -> &str {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// A client's own identifier, if it is one: 1 to 128 visible characters that mean nothing anywhere.

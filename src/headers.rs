@@ -66,6 +66,18 @@ pub fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.keys().any(|known| known == name)
 }
 
+/// Whether two names are one for servers that hand fields on as CGI does (RFC 3875, section 4.1.18), to which `_` and `-`
+/// are the same.
+pub fn is_spelling(name: &HeaderName, other: &HeaderName) -> bool {
+    let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.as_str().bytes().map(dashed).eq(other.as_str().bytes().map(dashed))
+}
+
+/// Removes a field in all its spellings.
+pub fn remove_spellings(headers: &mut HeaderMap, name: &HeaderName) {
+    remove_where(headers, |known| is_spelling(known, name));
+}
+
 /// Takes away the fields whose names are meant.
 pub fn remove_where(headers: &mut HeaderMap, meant: impl Fn(&HeaderName) -> bool) {
     while let Some(name) = headers.keys().find(|name| meant(name)).cloned() {
@@ -141,6 +153,39 @@ pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Ambiguous> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
+/// The values of a cookie (RFC 6265, section 4.2.1): several where the client sends several. A field with octets beyond
+/// ASCII has cookies all the same, and spaces around a name are none of it: servers read both so (RFC 6265bis, section
+/// 5.6), and must not find a cookie that was not seen here.
+pub fn cookies(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
+    let values = pairs(headers).filter_map(move |pair| value_of(pair, name));
+    values.map(|value| String::from_utf8_lossy(value).trim_matches('"').to_owned())
+}
+
+/// Takes a cookie away, and the field where nothing is left of it.
+pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    if cookies(headers, name).next().is_none() {
+        return;
+    }
+    let kept: Vec<&[u8]> = pairs(headers).filter(|pair| value_of(pair, name).is_none()).collect();
+    let value = HeaderValue::try_from(kept.join(&b"; "[..]));
+    headers.remove(header::COOKIE);
+    if let Ok(value) = value
+        && !value.is_empty()
+    {
+        headers.insert(header::COOKIE, value);
+    }
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(&header::COOKIE).into_iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
+}
+
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (known, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+    (known.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())
+}
+
 /// How much of a header section there is: names and values, and 4 bytes for each field, as on the wire of HTTP/1.1.
 pub fn section_size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
@@ -199,6 +244,28 @@ mod tests {
         assert_eq!(content_length(&headers(&[("content-length", "12, 12")])), Ok(Some(12)));
         for bad in ["", "+1", "1, 2", "-1", "0x1", "99999999999999999999"] {
             assert_eq!(content_length(&headers(&[("content-length", bad)])), Err(Ambiguous), "{bad}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_seen_and_removed_however_they_are_written() {
+        let section = |lines: &[&str]| -> HeaderMap {
+            lines.iter().map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
+        };
+        for (lines, values, kept) in [
+            (&["a=1; s=x; b=2"][..], &["x"][..], Some("a=1; b=2")),
+            (&["s=x"], &["x"], None),
+            (&["s=x; a=1", "s=\"y\";b=2"], &["x", "y"], Some("a=1; b=2")),
+            (&["s =x; a=1", "\ts\t= y"], &["x", "y"], Some("a=1")),
+            (&["s=x; a=\u{e9}"], &["x"], Some("a=\u{e9}")),
+            (&["s=\u{e9}; a", "b=2;"], &["\u{e9}"], Some("a; b=2; ")),
+            (&["as=x; S=y; s", "=s"], &[], Some("as=x; S=y; s")),
+        ] {
+            let mut headers = section(lines);
+            assert_eq!(cookies(&headers, "s").collect::<Vec<_>>(), values, "{lines:?}");
+            remove_cookie(&mut headers, "s");
+            let left = headers.get(header::COOKIE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+            assert_eq!(left.as_deref(), kept, "{lines:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use crate::body::Body;
 use crate::config::Platform;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::{PublicKey, SigningKey};
+use base64ct::{Base64UrlUnpadded, Encoding};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use std::fmt;
@@ -48,8 +49,9 @@ pub trait Host {
     fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>>;
 
     /// Claims a key for `ttl`, at a place that all instances share and that decides one claim after the other: `true`
-    /// for whoever comes first, `false` for everybody else until the claim has run out.
-    fn claim<'a>(&'a self, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
+    /// for whoever comes first, `false` for everybody else until the claim has run out. `redis` is the address of that
+    /// place where the platform has none of its own (Spin).
+    fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
 
     /// Whether a signature of a public key over a message holds. A signature that cannot be one (its length, its
     /// numbers) does not hold; `Err` means that the platform could not say.
@@ -146,6 +148,16 @@ pub struct Certificate {
     pub not_after: String,
 }
 
+impl Certificate {
+    /// Whether it is the one that a token names (RFC 8705, section 3.1: the SHA-256 in base64url).
+    pub fn is(&self, hash: &str) -> bool {
+        let digits: Option<Vec<u8>> = (0..self.sha256.len() / 2)
+            .map(|at| u8::from_str_radix(self.sha256.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+        digits.is_some_and(|bytes| bytes.len() == 32 && Base64UrlUnpadded::encode_string(&bytes) == hash)
+    }
+}
+
 /// A request to an upstream.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
@@ -215,14 +227,24 @@ pub struct Capabilities {
     pub country: bool,
     /// Whether client certificates are known.
     pub certificates: bool,
+    /// Whether instances need a Redis to agree on what happens once.
+    pub claims_need_redis: bool,
 }
 
 impl Capabilities {
     /// What the platform can do.
     pub fn of(platform: Platform) -> Capabilities {
         match platform {
-            Platform::Cloudflare => Capabilities { platform, websocket: true, country: true, certificates: true },
-            Platform::Spin => Capabilities { platform, websocket: false, country: false, certificates: false },
+            Platform::Cloudflare => {
+                Capabilities { platform, websocket: true, country: true, certificates: true, claims_need_redis: false }
+            }
+            Platform::Spin => Capabilities {
+                platform,
+                websocket: false,
+                country: false,
+                certificates: false,
+                claims_need_redis: true,
+            },
         }
     }
 }

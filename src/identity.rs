@@ -31,6 +31,19 @@ pub struct Consumer {
 }
 
 impl Identity {
+    /// A consumer that has shown who it is by other means than a token.
+    pub fn of(method: Method, consumer: Rc<Consumer>) -> Identity {
+        Identity {
+            method,
+            subject: Some(consumer.name.clone()),
+            issuer: None,
+            groups: consumer.groups.clone(),
+            scopes: Vec::new(),
+            claims: Map::new(),
+            consumer: Some(consumer),
+        }
+    }
+
     /// A claim, by the names that lead to it.
     pub fn claim<'a>(&'a self, path: &[String]) -> Option<&'a Value> {
         let (first, rest) = path.split_first()?;
@@ -47,4 +60,14 @@ impl Identity {
 /// A value inside another one.
 pub fn find<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| value.as_object()?.get(name))
+}
+
+/// The words of a claim that lists some: a list of strings, or one string with spaces between them (RFC 8693, section
+/// 4.2). Whatever else it is lists nothing.
+pub fn words(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
 }

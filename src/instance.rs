@@ -11,11 +11,12 @@ use crate::config::Source;
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::config::document::{Sections, json_mistake};
 use crate::config::json;
+use crate::event::{Level, Subject, event};
 use crate::gateway::Gateway;
 use crate::host::{Capabilities, Incoming, SharedHost, Timestamp};
 use crate::interest::Interest;
 use bytes::Bytes;
-use http::{HeaderValue, Response};
+use http::Response;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -99,7 +100,7 @@ impl Instance {
         }
         match self.load_stored(host, &source, &last_good(&source)).await {
             Some(gateway) => {
-                event(host, "the last good configuration serves");
+                event(host, Level::Info, Subject::Configuration, "the last good configuration serves");
                 gateway
             }
             None => {
@@ -124,7 +125,7 @@ impl Instance {
             let before = instance.serving.borrow().clone();
             let after = instance.load_stored(&task_host, &source, &source.key).await;
             if after.is_none() && before.is_some() {
-                event(&task_host, "the last good configuration goes on serving");
+                event(&task_host, Level::Info, Subject::Configuration, "the last good configuration goes on serving");
             }
         }));
     }
@@ -152,7 +153,7 @@ impl Instance {
         let gateway = self.finish(host, read(&document, self.capabilities)).await;
         self.note(&document);
         let gateway = self.serve(gateway?);
-        event(host, "a configuration was loaded");
+        event(host, Level::Info, Subject::Configuration, "a configuration was loaded");
         if key == source.key {
             self.keep(host, source.clone(), document);
         }
@@ -179,7 +180,12 @@ impl Instance {
                 return;
             }
             if let Err(error) = task_host.put(&source.store, &key, document, None).await {
-                event(&task_host, &format!("the last good configuration could not be kept: {error}"));
+                event(
+                    &task_host,
+                    Level::Warning,
+                    Subject::Configuration,
+                    &format!("the last good configuration could not be kept: {error}"),
+                );
             }
         }));
     }
@@ -192,8 +198,7 @@ impl Instance {
     fn serve(&self, gateway: Gateway) -> Rc<Gateway> {
         let mut interest = gateway.interest();
         if let Some(known) = &*self.interest.borrow() {
-            interest.request.extend(known.request.iter().cloned());
-            interest.response.extend(known.response.iter().cloned());
+            interest.add(known);
         }
         *self.interest.borrow_mut() = Some(Rc::new(interest));
         let gateway = Rc::new(gateway);
@@ -203,21 +208,17 @@ impl Instance {
 
     /// Fills in the secrets, and reports what is wrong.
     async fn finish(&self, host: &SharedHost, mut loaded: Loaded) -> Option<Gateway> {
-        if let Some(gateway) = &mut loaded.gateway {
-            for (name, prefix, value) in gateway.secrets() {
-                let secret = host.secret(name).await.map(|secret| format!("{prefix}{secret}"));
-                *value = secret.and_then(|secret| HeaderValue::try_from(secret).ok());
-                match value {
-                    Some(value) => value.set_sensitive(true),
-                    None => {
-                        let message = format!("there is no secret `{name}`, or no header field can hold it");
-                        loaded.diagnostics.push(Diagnostic::new(
-                            Code::MissingSecret,
-                            Place::default(),
-                            message,
-                            "no such secret",
-                        ));
-                    }
+        if let Some(gateway) = &loaded.gateway {
+            // Routes share issuers and consumers.
+            for slot in gateway.secrets().filter(|slot| !slot.is_filled()) {
+                let filled = match host.secret(&slot.name).await {
+                    Some(secret) => slot.fill(secret),
+                    None => Err("there is none of this name"),
+                };
+                if let Err(why) = filled {
+                    let message = format!("the secret `{}` cannot be used: {why}", slot.name);
+                    let place = Place::default();
+                    loaded.diagnostics.push(Diagnostic::new(Code::MissingSecret, place, message, "no such secret"));
                 }
             }
         }
@@ -265,8 +266,4 @@ fn report(host: &SharedHost, diagnostics: &[Diagnostic]) {
         });
         host.log(&record.to_string());
     }
-}
-
-fn event(host: &SharedHost, message: &str) {
-    host.log(&serde_json::json!({ "kind": "configuration", "level": "info", "message": message }).to_string());
 }

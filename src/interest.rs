@@ -1,24 +1,42 @@
-//! Which header fields a gateway reads or writes, known when it is loaded. A host for which a field costs something may
-//! keep all others, and pass them on unseen: on Workers, half of the work of proxying is header fields that cross into
-//! wasm and back.
+//! Which header fields a gateway reads or writes, and what it asks of clients, known when it is loaded. A host for
+//! which a field costs something may keep all others, and pass them on unseen: on Workers, half of the work of proxying
+//! is header fields that cross into wasm and back.
 
 use crate::template::{Part, Source, Template};
 use http::HeaderName;
 use std::collections::HashSet;
 
-/// The fields of requests and of responses that a gateway must see.
+/// The fields of requests and of responses that a gateway must see, and what it wants to know of clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interest {
     pub request: HashSet<HeaderName>,
     pub response: HashSet<HeaderName>,
+    /// Whether every field of requests must be seen: a signature may cover any of them.
+    pub all_request_fields: bool,
+    /// Whether the country of a client is looked at.
+    pub country: bool,
+    /// Whether client certificates are looked at.
+    pub certificate: bool,
 }
 
 impl Interest {
+    /// Adds what another one must see.
+    pub fn add(&mut self, other: &Interest) {
+        self.request.extend(other.request.iter().cloned());
+        self.response.extend(other.response.iter().cloned());
+        self.all_request_fields |= other.all_request_fields;
+        self.country |= other.country;
+        self.certificate |= other.certificate;
+    }
+
     /// What a template must see of the request.
     pub fn template(&mut self, template: &Template) {
-        self.request.extend(template.parts.iter().filter_map(|part| match part {
-            Part::Value(Source::Header(name)) => Some(name.clone()),
-            _ => None,
-        }));
+        for part in &template.parts {
+            match part {
+                Part::Value(Source::Header(name)) => drop(self.request.insert(name.clone())),
+                Part::Value(Source::ClientCountry) => self.country = true,
+                _ => {}
+            }
+        }
     }
 }

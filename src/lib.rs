@@ -28,16 +28,33 @@ pub mod instance;
 pub mod gateway;
 
 pub mod exchange;
-pub mod identity;
+pub mod refusal;
 pub mod reject;
 
 pub mod body;
+pub mod event;
 pub mod headers;
 pub mod host;
 pub mod interest;
-pub mod jose;
 pub mod path;
+pub mod rule;
 pub mod template;
+
+// Who calls: what is shown, and what is known.
+pub mod consumers;
+pub mod identity;
+pub mod issuer;
+
+pub mod api_key;
+pub mod http_signature;
+pub mod jose;
+pub mod password;
+pub mod revocation;
+pub mod secret;
+
+// What an instance remembers.
+pub mod bounded;
+pub mod renewed;
 
 // Configuration.
 pub mod compile;
@@ -59,6 +76,7 @@ pub mod observe;
 // Where it runs.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub mod cloudflare;
+#[cfg(not(target_family = "wasm"))]
 pub mod memory;
 #[cfg(target_os = "wasi")]
 pub mod spin;

@@ -68,6 +68,12 @@ impl MemoryHost {
         MemoryHost { secrets, ..self }
     }
 
+    /// The same host at another time.
+    pub fn at(self, now: Timestamp) -> MemoryHost {
+        self.now.set(now.0);
+        self
+    }
+
     /// Moves the clock.
     pub fn advance(&self, duration: Duration) {
         self.now.set(self.now.get() + duration.as_secs_f64() * 1000.0);
@@ -82,6 +88,12 @@ impl MemoryHost {
     /// The lines that were logged since the last call.
     pub fn take_log(&self) -> Vec<String> {
         self.log.take()
+    }
+
+    /// What would go on behind the requests so far, to be run by whoever takes it.
+    #[cfg(test)]
+    pub fn take_later(&self) -> Vec<Task<'static, ()>> {
+        self.later.borrow_mut().drain(..).collect()
     }
 
     /// Finishes what was to go on after responses.
@@ -199,7 +211,7 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn claim<'a>(&'a self, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
+    fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         let now = self.now.get();
         let mut claims = self.claims.borrow_mut();
         claims.retain(|_, until| *until > now);

@@ -2,9 +2,11 @@
 //! configuration asks for it, no value of a query is ever in it.
 
 use crate::body::Body;
+use crate::config::words::Method as AuthMethod;
 use crate::config::{LogAccess, LogQuery};
-use crate::exchange::{Attempt, Exchange};
+use crate::exchange::{Attempt, AuthNote, Exchange};
 use crate::host::Timestamp;
+use crate::routing::condition::parameters;
 use http::{HeaderName, Method, Response};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::time::{Duration, SystemTime};
@@ -16,6 +18,10 @@ pub struct LogPolicy {
     pub query: LogQuery,
     /// Request fields to write, none of which carries credentials.
     pub headers: Vec<HeaderName>,
+    /// Whether subjects are written.
+    pub subject: bool,
+    /// The query parameter that may hold an API key: its value is never written.
+    pub key_query: Option<String>,
 }
 
 /// The record of a request whose answer is about to begin. `None` where the configuration wants none.
@@ -57,10 +63,19 @@ impl Serialize for Record<'_> {
         map.serialize_entry("host", &ex.client.host)?;
         // The template, so that records of one route can be counted together.
         map.serialize_entry("path", &ex.matched.as_ref().map(|matched| matched.pattern.text.as_str()))?;
-        map.serialize_entry("target", &target(ex, log.query))?;
+        map.serialize_entry("target", &target(ex, log))?;
         map.serialize_entry("status", &self.status)?;
         map.serialize_entry("duration_ms", &milliseconds(self.now.since(ex.started)))?;
         map.serialize_entry("client", &ex.client.address.map(|address| address.to_string()))?;
+        if let Some(note) = &ex.notes.auth {
+            map.serialize_entry("auth", &Auth { note, subject: self.subject() })?;
+        }
+        if let Some(list) = ex.notes.denied_by {
+            map.serialize_entry("denied_by", list)?;
+        }
+        if !ex.notes.would_refuse.is_empty() {
+            map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;
+        }
         map.serialize_entry("upstream", &Attempts(&ex.notes.attempts))?;
         if let Some(bytes) = ex.notes.request_bytes {
             map.serialize_entry("request_bytes", &bytes)?;
@@ -75,6 +90,52 @@ impl Serialize for Record<'_> {
         }
         if !log.headers.is_empty() {
             map.serialize_entry("headers", &Fields { ex, names: &log.headers })?;
+        }
+        map.end()
+    }
+}
+
+impl Record<'_> {
+    /// Who it is, where the configuration wants that written: it may name a person.
+    fn subject(&self) -> Option<&str> {
+        self.ex.identity.as_ref().filter(|_| self.log.subject).and_then(|identity| identity.subject.as_deref())
+    }
+}
+
+/// How a client showed who it is, or why it is nobody.
+struct Auth<'a> {
+    note: &'a AuthNote,
+    subject: Option<&'a str>,
+}
+
+impl Serialize for Auth<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Auth { note, subject } = self;
+        let texts = [
+            ("method", note.method.map(AuthMethod::name)),
+            ("issuer", note.issuer.as_deref()),
+            ("consumer", note.consumer.as_deref()),
+            ("subject", *subject),
+            ("reason", note.reason),
+        ];
+        let mut map = serializer.serialize_map(None)?;
+        for (name, text) in texts {
+            if let Some(text) = text {
+                map.serialize_entry(name, text)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// What policies would refuse that only try.
+struct WouldRefuse<'a>(&'a [(&'static str, &'static str)]);
+
+impl Serialize for WouldRefuse<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (policy, code) in self.0 {
+            map.serialize_entry(policy, code)?;
         }
         map.end()
     }
@@ -124,18 +185,21 @@ impl Serialize for Fields<'_> {
 }
 
 /// Path and query, the query's values as the configuration wants them.
-fn target(ex: &Exchange, how: LogQuery) -> String {
-    match (&ex.query, how) {
-        (None, _) | (_, LogQuery::Drop) => ex.path.clone(),
-        (Some(query), LogQuery::Keep) => format!("{}?{query}", ex.path),
-        (Some(query), LogQuery::Redact) => {
-            // A name without `=` may itself be the secret.
-            let redacted = query.split('&').map(|pair| match pair.split_once('=') {
-                Some((name, _)) => format!("{name}=***"),
-                None => "***".to_owned(),
-            });
-            format!("{}?{}", ex.path, redacted.collect::<Vec<_>>().join("&"))
-        }
+fn target(ex: &Exchange, log: &LogPolicy) -> String {
+    let Some(query) = ex.query.as_ref().filter(|_| log.query != LogQuery::Drop) else { return ex.path.clone() };
+    let written = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if log.query == LogQuery::Redact || log.is_key(pair) => format!("{name}=***"),
+        // A name without `=` may itself be the secret.
+        None if log.query == LogQuery::Redact => "***".to_owned(),
+        _ => pair.to_owned(),
+    });
+    format!("{}?{}", ex.path, written.collect::<Vec<_>>().join("&"))
+}
+
+impl LogPolicy {
+    /// Whether a pair of a query may hold an API key.
+    fn is_key(&self, pair: &str) -> bool {
+        self.key_query.as_ref().is_some_and(|name| parameters(Some(pair)).any(|(known, _)| known == *name))
     }
 }
 

@@ -7,6 +7,11 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// When to come back, in seconds, where the gateway cannot find out who the client is.
+const RETRY_AFTER: u64 = 5;
+
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// Why there is no other answer.
@@ -18,6 +23,12 @@ pub enum Reject {
     BadPath(&'static str),
     /// `Content-Length` says several things.
     BadLength,
+    /// Something is wrong with the client's credentials, or missing from them.
+    Credentials(Denial, Challenge),
+    /// The client may not do this.
+    Forbidden,
+    /// Whoever knows the client cannot be asked.
+    IdentityUnavailable,
     /// A value that a template needs is not there, or cannot stand where it should.
     BadParameter,
     /// The URL is longer than it may be.
@@ -28,6 +39,10 @@ pub enum Reject {
     BodyTooLarge,
     /// The request has been here before.
     Loop,
+    /// The client may not call at all.
+    AccessDenied,
+    /// A page of another origin may not send what its browser asks for.
+    CorsRefused,
     /// No route takes the request.
     NoRoute,
     /// Routes take this path, but not with this method. The value is `Allow`'s.
@@ -41,6 +56,32 @@ pub enum Reject {
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
+}
+
+/// What is wrong with credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// They cannot be read, or there are several (RFC 6750, section 3.1: `invalid_request`).
+    Malformed,
+    /// There are none. RFC 9110, section 15.5.2.
+    Missing,
+    /// They do not hold.
+    Invalid,
+    /// The proof of a bound token does not hold (RFC 9449, section 7.1).
+    Proof,
+    /// The proof of a bound token needs a nonce (RFC 9449, section 9).
+    Nonce,
+    /// They hold, and the scopes are not enough (RFC 6750, section 3.1).
+    Scope,
+}
+
+/// How the client may show who it is: fields of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// The values of `WWW-Authenticate`.
+    pub fields: Vec<HeaderValue>,
+    /// The value of `DPoP-Nonce` (RFC 9449, section 9).
+    pub nonce: Option<HeaderValue>,
 }
 
 /// What the catalogue says of a rejection.
@@ -67,6 +108,42 @@ struct Problem<'a> {
     request_id: &'a str,
 }
 
+impl Denial {
+    fn entry(self) -> Entry {
+        let entry = |code, status, detail| Entry { code, status, detail, proxy_error: None };
+        match self {
+            Denial::Malformed => entry(
+                "credentials-malformed",
+                StatusCode::BAD_REQUEST,
+                "The request's credentials cannot be read, or it has more than one of a kind.",
+            ),
+            Denial::Missing => entry(
+                "credentials-missing",
+                StatusCode::UNAUTHORIZED,
+                "This address needs credentials, and the request has none that it takes.",
+            ),
+            Denial::Invalid => {
+                entry("credentials-invalid", StatusCode::UNAUTHORIZED, "The request's credentials do not hold.")
+            }
+            Denial::Proof => entry(
+                "proof-invalid",
+                StatusCode::UNAUTHORIZED,
+                "The DPoP proof does not hold for this request and this token.",
+            ),
+            Denial::Nonce => entry(
+                "nonce-needed",
+                StatusCode::UNAUTHORIZED,
+                "The DPoP proof needs the nonce that this answer gives.",
+            ),
+            Denial::Scope => entry(
+                "insufficient-scope",
+                StatusCode::FORBIDDEN,
+                "The token does not have the scopes that this needs.",
+            ),
+        }
+    }
+}
+
 impl Reject {
     /// One of each, for the documentation and its test.
     pub fn catalogue() -> Vec<Reject> {
@@ -74,6 +151,15 @@ impl Reject {
             Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
             Reject::BadLength,
             Reject::BadParameter,
+            Reject::Credentials(Denial::Malformed, Challenge::default()),
+            Reject::Credentials(Denial::Missing, Challenge::default()),
+            Reject::Credentials(Denial::Invalid, Challenge::default()),
+            Reject::Credentials(Denial::Proof, Challenge::default()),
+            Reject::Credentials(Denial::Nonce, Challenge::default()),
+            Reject::Credentials(Denial::Scope, Challenge::default()),
+            Reject::AccessDenied,
+            Reject::Forbidden,
+            Reject::CorsRefused,
             Reject::NoRoute,
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
@@ -82,6 +168,7 @@ impl Reject {
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
             Reject::NotConfigured,
+            Reject::IdentityUnavailable,
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
             Reject::Loop,
@@ -89,72 +176,82 @@ impl Reject {
     }
 
     /// What the catalogue says of it.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub fn entry(&self) -> Entry {
-        let entry = |code, status: StatusCode, proxy_error, detail| Entry { code, status, detail, proxy_error };
+        let client = |code, status, detail| Entry { code, status, detail, proxy_error: None };
+        let fault = |code, status, error, detail| Entry { code, status, detail, proxy_error: Some(error) };
         match self {
-            Reject::NotConfigured => entry(
+            Reject::NotConfigured => fault(
                 "not-configured",
                 StatusCode::SERVICE_UNAVAILABLE,
-                Some("proxy_configuration_error"),
+                "proxy_configuration_error",
                 "The gateway cannot serve at the moment.",
             ),
-            Reject::BadPath(detail) => entry("bad-path", StatusCode::BAD_REQUEST, None, detail),
+            Reject::BadPath(detail) => client("bad-path", StatusCode::BAD_REQUEST, detail),
             Reject::BadLength => {
-                entry("bad-length", StatusCode::BAD_REQUEST, None, "The Content-Length field says nothing definite.")
+                client("bad-length", StatusCode::BAD_REQUEST, "The Content-Length field says nothing definite.")
             }
-            Reject::BadParameter => entry(
+            Reject::Credentials(denial, _) => denial.entry(),
+            Reject::Forbidden => client("forbidden", StatusCode::FORBIDDEN, "This client may not do this."),
+            Reject::IdentityUnavailable => fault(
+                "identity-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The gateway cannot find out at the moment who the client is.",
+            ),
+            Reject::BadParameter => client(
                 "bad-parameter",
                 StatusCode::BAD_REQUEST,
-                None,
                 "A part of the request that the route needs is missing, or has characters it cannot have.",
             ),
-            Reject::UrlTooLong => {
-                entry("url-too-long", StatusCode::URI_TOO_LONG, None, "The path and query are too long.")
-            }
-            Reject::HeadersTooLarge => entry(
+            Reject::UrlTooLong => client("url-too-long", StatusCode::URI_TOO_LONG, "The path and query are too long."),
+            Reject::HeadersTooLarge => client(
                 "headers-too-large",
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                None,
                 "The header section is too large.",
             ),
             Reject::BodyTooLarge => {
-                entry("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, None, "The request body is too large.")
+                client("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large.")
             }
-            Reject::Loop => entry(
+            Reject::Loop => fault(
                 "loop-detected",
                 StatusCode::LOOP_DETECTED,
-                Some("proxy_loop_detected"),
+                "proxy_loop_detected",
                 "The request has passed through this gateway before.",
             ),
-            Reject::NoRoute => entry("no-route", StatusCode::NOT_FOUND, None, "Nothing is served at this address."),
-            Reject::MethodNotAllowed(_) => entry(
+            Reject::AccessDenied => {
+                client("access-denied", StatusCode::FORBIDDEN, "The client may not use this address.")
+            }
+            Reject::CorsRefused => {
+                client("cors-refused", StatusCode::FORBIDDEN, "Pages of this origin may not send such a request.")
+            }
+            Reject::NoRoute => client("no-route", StatusCode::NOT_FOUND, "Nothing is served at this address."),
+            Reject::MethodNotAllowed(_) => client(
                 "method-not-allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
-                None,
                 "This address does not take the request's method.",
             ),
-            Reject::MethodNotSupported => entry(
+            Reject::MethodNotSupported => client(
                 "method-not-supported",
                 StatusCode::NOT_IMPLEMENTED,
-                None,
                 "The gateway does not pass on requests with this method.",
             ),
-            Reject::DeadlineExceeded => entry(
+            Reject::DeadlineExceeded => fault(
                 "deadline-exceeded",
                 StatusCode::GATEWAY_TIMEOUT,
-                Some("http_response_timeout"),
+                "http_response_timeout",
                 "The request took longer than it may take.",
             ),
-            Reject::UpstreamTimeout => entry(
+            Reject::UpstreamTimeout => fault(
                 "upstream-timeout",
                 StatusCode::GATEWAY_TIMEOUT,
-                Some("http_response_timeout"),
+                "http_response_timeout",
                 "The service behind the gateway did not answer in time.",
             ),
-            Reject::UpstreamFailed => entry(
+            Reject::UpstreamFailed => fault(
                 "upstream-failed",
                 StatusCode::BAD_GATEWAY,
-                Some("connection_terminated"),
+                "connection_terminated",
                 "The service behind the gateway gave no answer.",
             ),
         }
@@ -183,6 +280,17 @@ impl Reject {
             && let Ok(value) = HeaderValue::try_from(format!("{gateway}; error={error}"))
         {
             fields.insert(PROXY_STATUS, value);
+        }
+        if let Reject::Credentials(_, Challenge { fields: challenges, nonce }) = self {
+            for challenge in challenges {
+                fields.append(header::WWW_AUTHENTICATE, challenge.clone());
+            }
+            if let Some(nonce) = nonce {
+                fields.insert(DPOP_NONCE, nonce.clone());
+            }
+        }
+        if *self == Reject::IdentityUnavailable {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }
         // RFC 9110, section 15.5.6: a 405 says which methods there are.
         if let Reject::MethodNotAllowed(allow) = self

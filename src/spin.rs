@@ -4,8 +4,10 @@
 //! The export is written out, rather than made by `#[http_service]`, because the macro parses the URL with the `http`
 //! crate first, and gives no answer to one that the crate cannot hold.
 
+mod failure;
 mod host;
 mod message;
+mod redis;
 
 use crate::config::Platform;
 use crate::config::document::{Binding, Sections};
@@ -19,7 +21,7 @@ use std::rc::Rc;
 thread_local! {
     /// Spin reuses an instance for many requests, several at a time.
     static INSTANCE: Rc<Instance> = instance();
-    static HOST: Rc<SpinHost> = Rc::new(SpinHost);
+    static HOST: Rc<SpinHost> = Rc::default();
 }
 
 struct Component;

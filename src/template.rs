@@ -1,15 +1,20 @@
 //! Templates that are filled in with what a request carries: paths, query parameters, header fields, `Location`.
 //!
 //! A value is escaped for the place it goes to, so that none can leave its place: a query parameter in a path cannot
-//! add a segment, and one in a header field cannot add a field.
+//! add a segment, and one in a header field cannot add a field: [`crate::policy::transform`] says what happens to the
+//! characters that no field can hold.
 
+use crate::config::Platform;
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
+use crate::config::names;
 use crate::config::template::{Piece, parse};
 use crate::exchange::Exchange;
 use crate::headers::forwarded::is_host;
 use crate::headers::{has, joined};
+use crate::identity::Identity;
 use crate::path::{escape_segment, unescape};
 use http::HeaderName;
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// A template whose placeholders are known to exist.
@@ -46,6 +51,27 @@ pub enum Source {
     Id,
     /// `{client.address}`: empty where the platform does not know it.
     ClientAddress,
+    /// `{client.country}`: Workers alone knows it.
+    ClientCountry,
+    /// `{claim.email}`: a claim of the client's token.
+    Claim(Vec<String>),
+    /// `{consumer.plan}`: of the metadata of the client's consumer.
+    Metadata(Vec<String>),
+    /// `{identity.subject}`, and what else is known of whoever the client is.
+    Identity(Fact),
+}
+
+/// What is known of whoever a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    Subject,
+    Consumer,
+    Issuer,
+    Method,
+    /// With commas between them.
+    Groups,
+    /// With spaces between them (RFC 6749, section 3.3).
+    Scopes,
 }
 
 /// What a value must not break out of.
@@ -60,14 +86,24 @@ pub enum Goal {
     Text,
 }
 
+/// What stands before a name of the configuration's, of a token's or of the client's.
+const ROOTS: [&str; 5] = ["path", "query", "header", "claim", "consumer"];
+
 /// Placeholders without a name of their own.
-pub const FIXED: [(&str, Source); 6] = [
+pub const FIXED: [(&str, Source); 13] = [
     ("request.host", Source::Host),
     ("request.path", Source::RequestPath),
     ("request.method", Source::Method),
     ("request.scheme", Source::Scheme),
     ("request.id", Source::Id),
     ("client.address", Source::ClientAddress),
+    ("client.country", Source::ClientCountry),
+    ("identity.subject", Source::Identity(Fact::Subject)),
+    ("identity.consumer", Source::Identity(Fact::Consumer)),
+    ("identity.issuer", Source::Identity(Fact::Issuer)),
+    ("identity.method", Source::Identity(Fact::Method)),
+    ("identity.groups", Source::Identity(Fact::Groups)),
+    ("identity.scopes", Source::Identity(Fact::Scopes)),
 ];
 
 impl Template {
@@ -146,13 +182,34 @@ pub struct Parameters<'a> {
     pub some: Vec<&'a str>,
     /// Whether a pattern could not be read: what it binds is not known, and reported as its own mistake.
     pub unsure: bool,
+    /// Whether the route finds out who the client is.
+    pub identity: bool,
+    /// A platform, of those that the configuration is for, that does not know the country of a client.
+    pub without_country: Option<Platform>,
 }
 
-type Unknown = (Code, String, String);
+/// A name that cannot be used: the code, what is wrong with it, and a way out.
+pub type Unknown = (Code, String, String);
 
 fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
     if let Some((_, source)) = FIXED.iter().find(|(known, _)| *known == name) {
-        return Ok(source.clone());
+        return match source {
+            Source::Identity(_) => identified(source.clone(), parameters),
+            Source::ClientCountry => located(source.clone(), parameters),
+            source => Ok(source.clone()),
+        };
+    }
+    for (word, of) in [("claim", Source::Claim as fn(Vec<String>) -> Source), ("consumer", Source::Metadata)] {
+        if let Some(rest) = name.strip_prefix(word).filter(|rest| rest.starts_with(['.', '['])) {
+            let path = names::path(rest.strip_prefix('.').unwrap_or(rest)).map_err(|(_, reason)| {
+                (
+                    Code::UnknownPlaceholder,
+                    format!("`{name}` names nothing: {reason}"),
+                    format!("write `{{{word}.name}}`"),
+                )
+            })?;
+            return identified(of(path), parameters);
+        }
     }
     match name.split_once('.') {
         Some(("path", parameter)) if parameters.unsure || parameters.all.contains(&parameter) => {
@@ -168,7 +225,8 @@ fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
     }
 }
 
-fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
+/// What to say of a path parameter that not every pattern of the route has.
+pub fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
     if parameters.some.contains(&parameter) {
         let message = format!("not every pattern of this route has a parameter `{parameter}`");
         return (Code::UnboundPlaceholder, message, "give each pattern the parameter, or make two routes".to_owned());
@@ -182,15 +240,46 @@ fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
     (Code::UnboundPlaceholder, message, help)
 }
 
+/// What an identity has is there only on routes that find out who the client is.
+fn identified(source: Source, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
+    if parameters.identity {
+        return Ok(source);
+    }
+    let message = "nobody is known here, since the route does not authenticate".to_owned();
+    Err((Code::NoIdentity, message, "add `authenticate` to the route, or to the gateway".to_owned()))
+}
+
+/// The country is there only where the platform knows it.
+fn located(source: Source, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
+    match parameters.without_country {
+        None => Ok(source),
+        Some(platform) => {
+            let message = format!("{platform} does not know the country of a client");
+            let help = "take it away, or name the platforms that this configuration is for: `gateway.targets`";
+            Err((Code::Unsupported, message, help.to_owned()))
+        }
+    }
+}
+
 fn unknown(name: &str, parameters: &Parameters<'_>) -> Unknown {
     let message = format!("there is no value `{name}`");
     if parameters.all.contains(&name) {
         return (Code::UnknownPlaceholder, message, format!("did you mean `{{path.{name}}}`?"));
     }
+    if ROOTS.contains(&name) {
+        return (
+            Code::UnknownPlaceholder,
+            format!("`{name}` is not a value by itself"),
+            format!("write `{{{name}.NAME}}`"),
+        );
+    }
     let fixed = FIXED.iter().map(|(known, _)| *known);
-    let help = did_you_mean(name, fixed.clone()).unwrap_or_else(|| {
+    // The first word may be misspelt: `claims.email`.
+    let rest = name.split_once('.').map(|(_, rest)| rest);
+    let named: Vec<String> = rest.iter().flat_map(|rest| ROOTS.map(|root| format!("{root}.{rest}"))).collect();
+    let help = did_you_mean(name, fixed.clone().chain(named.iter().map(String::as_str))).unwrap_or_else(|| {
         let fixed: Vec<&str> = fixed.collect();
-        format!("values are path.NAME, query.NAME, header.NAME, {}", fixed.join(", "))
+        format!("values are path.NAME, query.NAME, header.NAME, claim.NAME, consumer.NAME, {}", fixed.join(", "))
     });
     (Code::UnknownPlaceholder, message, help)
 }
@@ -242,6 +331,36 @@ impl Source {
             Source::ClientAddress => {
                 Some(ex.client.address.map(|address| address.to_string()).unwrap_or_default().into())
             }
+            Source::ClientCountry => ex.facts.country.as_deref().map(Cow::Borrowed),
+            Source::Claim(path) => ex.identity.as_deref()?.claim(path).and_then(plain),
+            Source::Metadata(path) => ex.identity.as_deref()?.metadata(path).and_then(plain),
+            Source::Identity(fact) => fact.of(ex.identity.as_deref()?),
         }
+    }
+}
+
+impl Fact {
+    fn of(self, identity: &Identity) -> Option<Cow<'_, str>> {
+        match self {
+            Fact::Subject => identity.subject.as_deref().map(Cow::Borrowed),
+            Fact::Consumer => identity.consumer.as_ref().map(|consumer| Cow::Borrowed(consumer.name.as_str())),
+            Fact::Issuer => identity.issuer.as_deref().map(Cow::Borrowed),
+            Fact::Method => Some(Cow::Borrowed(identity.method.name())),
+            Fact::Groups => (!identity.groups.is_empty()).then(|| identity.groups.join(",").into()),
+            Fact::Scopes => (!identity.scopes.is_empty()).then(|| identity.scopes.join(" ").into()),
+        }
+    }
+}
+
+/// A JSON value as text: a string as it is, several with commas between them, an object as JSON.
+fn plain(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Array(items) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
+            let items: Vec<Cow<'_, str>> = items.iter().filter_map(plain).collect();
+            Some(items.join(",").into())
+        }
+        other => Some(other.to_string().into()),
     }
 }

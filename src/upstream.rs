@@ -1,6 +1,8 @@
 //! Calling an upstream: the request it gets, and what its answer, or its failure, means. This is the only place that
 //! calls one.
 
+pub mod internal_token;
+
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
 use crate::headers::remove_where;
@@ -8,8 +10,10 @@ use crate::host::{HostError, MadeOf, Outgoing, SharedHost};
 use crate::path::is_one_spelling;
 use crate::reject::Reject;
 use crate::routing::condition::parameters;
+use crate::secret::SecretSlot;
 use crate::template::{Goal, Template};
 use http::{HeaderName, HeaderValue, Method, Response, header};
+use internal_token::InternalToken;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,6 +25,8 @@ pub struct Upstream {
     pub base: String,
     /// How long its answer may take to begin.
     pub timeout: Duration,
+    /// What tells it who calls.
+    pub internal_token: Option<InternalToken>,
 }
 
 /// The action that passes a request on.
@@ -72,6 +78,9 @@ impl Upstream {
         let url = self.url(ex, proxy).ok_or(Reject::BadParameter)?;
         let upgrade = proxy.websocket && ex.hop.websocket;
         own_fields(ex, upgrade);
+        if let Some(token) = &self.internal_token {
+            token.add(host, ex).await?;
+        }
         let request = Outgoing {
             method: ex.method.clone(),
             url,
@@ -93,6 +102,11 @@ impl Upstream {
             HostError::Timeout if left < self.timeout => Reject::DeadlineExceeded,
             error => blame(&error),
         })
+    }
+
+    /// The secrets that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
+        self.internal_token.iter().map(|token| &token.secret)
     }
 
     /// The URL to call. `None` where the request does not have what the rewriting needs, or would leave its place.

@@ -8,10 +8,14 @@ use edgate::body::Body;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
 use edgate::headers::section_size;
-use edgate::host::{Capabilities, Host, HostError, Incoming};
+use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
 use edgate::memory::{Answer, MemoryHost, collect, finish};
 use edgate::reject::Reject;
+use edgate_kit::credentials::algorithm::Algorithm;
+use edgate_kit::credentials::encoding::{base64url, sha256};
+use edgate_kit::credentials::key::Key;
+use edgate_kit::credentials::token;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,22 +30,22 @@ struct Case {
     config: Value,
     method: Method,
     target: &'static str,
-    fields: &'static [(&'static str, &'static str)],
+    fields: Vec<(&'static str, String)>,
     /// How the upstream fails.
     fails: Option<HostError>,
 }
 
 impl Case {
     fn new(name: &'static str, target: &'static str) -> Case {
-        Case { name, config: config(), method: Method::GET, target, fields: &[], fails: None }
+        Case { name, config: config(), method: Method::GET, target, fields: Vec::new(), fails: None }
     }
 
     fn method(self, method: Method) -> Case {
         Case { method, ..self }
     }
 
-    fn fields(self, fields: &'static [(&'static str, &'static str)]) -> Case {
-        Case { fields, ..self }
+    fn fields(self, fields: &[(&'static str, &str)]) -> Case {
+        Case { fields: fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), ..self }
     }
 
     fn fails(self, error: HostError) -> Case {
@@ -60,7 +64,8 @@ impl Case {
 
 fn config() -> Value {
     json!({
-        "gateway": { "max_url": "64 B", "max_headers": "512 B", "max_body": "1 KB" },
+        "gateway": { "max_url": "64 B", "max_headers": "2 KB", "max_body": "1 KB", "api_key": {} },
+        "consumer": { "acme": { "api_keys": [{ "sha256": KEY_HASH }] } },
         "upstream": { "orders": { "url": "http://orders.test", "timeout": "200ms" } },
         "route": {
             "orders": { "match": { "path": "/orders/{*rest}", "methods": ["GET", "POST"] }, "upstream": "orders", "deadline": "10s" },
@@ -69,15 +74,63 @@ fn config() -> Value {
                 "upstream": "orders",
                 "rewrite": { "path": "/orders/{query.id}" },
             },
+            "me": {
+                "match": { "path": "/me", "methods": ["GET"] },
+                "respond": {},
+                "authenticate": { "methods": ["token", "api_key"], "issuers": "login" },
+                "authorize": { "any_scope": ["read"], "rules": "claim.sub == 'alice'" },
+                "access": { "deny": ["198.51.100.0/24"] },
+                "cors": { "origins": "https://app.test" },
+            },
+        },
+        "issuer": {
+            "login": {
+                "issuer": "https://login.test",
+                "secret": { "secret": "LOGIN_KEY" },
+                "audience": "orders",
+                "dpop": { "nonce": { "secret": "NONCE_KEY" } },
+            },
         },
     })
 }
+
+/// The SHA-256 of a consumer's key.
+const KEY_HASH: &str = "f21dee5ee558173eeb7d140be38182522843b0f041d4d93d7782878623b85ec3";
+
+/// What the issuer signs with, and what nonces are made of.
+const SECRET: &str = "a secret that is known to this test alone";
+
+/// A token of the issuer's, for `Authorization`, with further claims.
+fn token(claims: &Value) -> String {
+    let mut all = json!({ "iss": "https://login.test", "aud": "orders", "exp": NOW + 60 });
+    let given = claims.as_object().into_iter().flatten();
+    all.as_object_mut().expect("it is an object").extend(given.map(|(name, value)| (name.clone(), value.clone())));
+    let key = Key::secret(SECRET.as_bytes());
+    token::mint(&key, Algorithm::Hs256, r#"{"alg":"HS256"}"#, &all.to_string()).expect("it is signed")
+}
+
+/// A token that is bound to a key, and a proof for it, without a nonce.
+fn bound() -> (String, String) {
+    let key = Key::shipped("ed25519-1").expect("it is there");
+    let token = token(&json!({ "sub": "alice", "scope": "read", "cnf": { "jkt": key.thumbprint() } }));
+    let header = json!({ "typ": "dpop+jwt", "alg": "EdDSA", "jwk": key.public_jwk() });
+    let hash = base64url(&sha256(token.as_bytes()));
+    let claims = json!({ "jti": "1", "htm": "GET", "htu": "https://gateway.test/me", "iat": NOW, "ath": hash });
+    let proof = token::mint(&key, Algorithm::EdDsa, &header.to_string(), &claims.to_string());
+    (format!("DPoP {token}"), proof.expect("it is signed"))
+}
+
+/// 2026-01-01, when the host's clock begins, in seconds since 1970.
+const NOW: u64 = 1_767_225_600;
 
 const LONG: &str = "/orders/0123456789012345678901234567890123456789012345678901234567890123456789";
 
 /// One case for each rejection, in the order of the catalogue, some with several; then the other answers.
 fn cases() -> Vec<Case> {
     let orders = |name| Case::new(name, "/orders/7");
+    let me = |name, fields: &[(&'static str, &str)]| Case::new(name, "/me").fields(fields);
+    let bearer = |claims: Value| format!("Bearer {}", token(&claims));
+    let (bound, proof) = bound();
     vec![
         Case::new("a broken escape", "/a%2"),
         Case::new("a backslash, or an encoded slash", "/a%2fb"),
@@ -87,6 +140,23 @@ fn cases() -> Vec<Case> {
         Case::new("a control character in the query", "/a?b=\u{7f}"),
         orders("two lengths").method(Method::POST).fields(&[("content-length", "3, 4")]),
         Case::new("a value that a template needs is not there", "/find"),
+        me("a token and something else in its place", &[("authorization", "Bearer a b")]),
+        me("two API keys", &[("x-api-key", "a"), ("x-api-key", "b")]),
+        me("no credentials", &[]),
+        me("a text that is no token", &[("authorization", "Bearer a.b.c")]),
+        me("a token that has expired", &[("authorization", &bearer(json!({ "exp": NOW - 60 })))]),
+        me("a token of somebody else's", &[("authorization", &bearer(json!({ "iss": "https://nobody.test" })))]),
+        me("an API key that nobody has", &[("x-api-key", "edgate_00000000000000000000000000000000000000000000zQZoh")]),
+        me("a bound token without its proof", &[("authorization", &bound)]),
+        me("a proof without a nonce", &[("authorization", &bound), ("dpop", &proof)]),
+        me("a token without the scope", &[("authorization", &bearer(json!({ "sub": "alice", "scope": "write" })))]),
+        me("an address that may not call", &[]).with("/route/me/access/deny", json!(["192.0.2.0/24"])),
+        me("another client than the rule has", &[("authorization", &bearer(json!({ "sub": "bob", "scope": "read" })))]),
+        me(
+            "a preflight of another origin's page",
+            &[("origin", "https://evil.test"), ("access-control-request-method", "GET")],
+        )
+        .method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
         orders("another method").method(Method::DELETE),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
@@ -97,8 +167,10 @@ fn cases() -> Vec<Case> {
             ("x-c", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
         ]),
         orders("TRACE").method(Method::TRACE),
-        orders("no connection").fails(HostError::Unreachable("refused".to_owned())),
+        orders("no connection").fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
+        me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
+            .with("/gateway/api_key", json!({ "store": "KEYS" })),
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
         orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),
@@ -117,12 +189,14 @@ struct Given {
 
 fn provoke(case: &Case, accept: &'static str) -> Given {
     let fails = case.fails.clone();
-    let host = Rc::new(MemoryHost::new(move |_| match fails.clone() {
+    let host = MemoryHost::new(move |_| match fails.clone() {
         // Later than any time-out: the host itself says that it was too late.
         Some(HostError::Timeout) => Answer { after: Duration::MAX, result: Err(HostError::Timeout) },
         Some(error) => Answer { after: Duration::ZERO, result: Err(error) },
         None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) },
-    }));
+    });
+    let secrets = ["LOGIN_KEY", "NONCE_KEY"].map(|name| (name.to_owned(), SECRET.to_owned()));
+    let host = Rc::new(host.with_secrets(secrets.into()));
     let mut mistakes = Vec::new();
     let sections = Sections::from_document(case.config.clone(), &mut mistakes);
     let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
@@ -137,8 +211,9 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
 
 fn incoming(case: &Case, accept: &'static str) -> Incoming {
     let mut headers = HeaderMap::new();
-    for (name, value) in [("host", "gateway.test"), ("accept", accept)].iter().chain(case.fields) {
-        headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    let own = [("host", "gateway.test"), ("accept", accept)];
+    for (name, value) in own.into_iter().chain(case.fields.iter().map(|(name, value)| (*name, value.as_str()))) {
+        headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).expect("it is a value"));
     }
     let (path, query) = match case.target.split_once('?') {
         Some((path, query)) => (path, Some(query.to_owned())),
@@ -154,6 +229,7 @@ fn incoming(case: &Case, accept: &'static str) -> Incoming {
         headers,
         body: Body::Empty,
         peer: "192.0.2.1".parse().ok(),
+        facts: ClientFacts::default(),
         version: "2",
     }
 }
@@ -226,7 +302,7 @@ fn no_answer_tells_of_what_is_behind_the_gateway() {
         for accept in ["*/*", "text/plain"] {
             let given = provoke(&case, accept);
             let said = shown(&given);
-            for secret in ["orders.test", "refused", "nobody"] {
+            for secret in ["orders.test", "10.0.0.7", "nobody", "KEYS", SECRET] {
                 assert!(!said.contains(secret), "{}: {said}", case.name);
             }
         }

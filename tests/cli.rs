@@ -6,6 +6,12 @@ mod bind;
 mod explain;
 #[path = "cli/folder.rs"]
 mod folder;
+#[path = "cli/key.rs"]
+mod key;
+#[path = "cli/revoke.rs"]
+mod revoke;
+#[path = "cli/token.rs"]
+mod token;
 
 use edgate::cli::Exit;
 use folder::Folder;
@@ -110,7 +116,9 @@ fn routes_are_listed_the_most_specific_first() {
     let folder = Folder::example();
     let outcome = folder.run(&["routes"]);
     let names: Vec<&str> = outcome.out.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(names, ["hello", "orders-preview", "orders", "upload", "user", "echo", "orders", "old-orders"]);
+    let specific =
+        ["hello", "me", "orders-preview", "orders", "upload", "admin", "user", "echo", "orders", "old-orders"];
+    assert_eq!(names, specific);
     assert!(outcome.out.contains("http://127.0.0.1:9101/v1/orders/{*rest}"), "{}", outcome.out);
 }
 
@@ -130,6 +138,24 @@ fn a_document_is_printed_as_a_store_holds_it() {
 }
 
 #[test]
+fn issuers_and_consumers_go_into_the_store_too() {
+    let folder = Folder::new("stored-identity");
+    let source = "[gateway]\nsource = { store = \"S\", key = \"k\" }\n";
+    let identity = "[issuer.login]\nissuer = \"https://login.example.com\"\naudience = \"a\"\n\n[consumer.acme]\n";
+    let route = "[route.a]\nmatch = { path = \"/a\" }\nrespond = {}\nauthenticate = { issuers = \"login\" }\n";
+    folder.write("edgate.toml", &format!("{source}\n{identity}\n{route}"));
+    let outcome = folder.run(&["check"]);
+    assert_eq!(outcome.exit, Exit::Fine, "{}", outcome.out);
+    assert!(outcome.out.contains("1 route, 0 upstreams, 1 issuer, 1 consumer"), "{}", outcome.out);
+    let document: serde_json::Value = serde_json::from_str(&folder.run(&["json"]).out).unwrap();
+    assert_eq!(document["issuer"]["login"]["audience"], "a");
+    assert!(document["consumer"]["acme"].is_object() && document.get("gateway").is_none());
+    // With nobody who could use them, they are for the store all the same: and there, a route is missing.
+    folder.write("edgate.toml", &format!("{source}\n{identity}"));
+    assert!(folder.run(&["check"]).out.contains("error[no-routes]"));
+}
+
+#[test]
 fn shells_get_completions() {
     let folder = Folder::new("completions");
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
@@ -142,8 +168,11 @@ fn shells_get_completions() {
 #[test]
 fn every_command_shows_examples() {
     let folder = Folder::new("help");
-    for command in ["check", "bind", "routes", "explain", "json", "schema", "completions"] {
-        let outcome = folder.run(&[command, "--help"]);
+    let nested = ["key new", "key check", "key hash-password"];
+    let commands = ["check", "bind", "routes", "explain", "token", "json", "schema", "key", "revoke", "completions"];
+    for command in commands.into_iter().chain(nested) {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let outcome = folder.run(&words);
         assert_eq!(outcome.exit, Exit::Fine);
         assert!(outcome.out.contains("Examples:\n  edgate "), "{command}");
         assert!(outcome.out.lines().all(|line| line.chars().count() <= 100), "{command}");

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 16] = [
     &["body", "config"],
-    &["headers", "host", "path"],
-    &["routing"],
+    &["bounded", "identity", "jose"],
+    &["headers", "host", "path", "secret"],
+    &["api_key", "event", "http_signature", "password", "renewed", "revocation", "routing"],
+    &["consumers", "issuer"],
     &["exchange"],
     &["reject", "template"],
-    &["interest"],
+    &["interest", "refusal"],
+    &["rule"],
     &["policy::*", "respond", "upstream", "observe"],
     &["policy"],
     &["gateway"],
@@ -25,7 +28,7 @@ const LAYERS: [&[&str]; 13] = [
 ];
 
 /// The layer of the hosts.
-const HOSTS: usize = 11;
+const HOSTS: usize = 14;
 
 /// What belongs to a platform.
 const PLATFORMS: [&str; 8] = ["js_sys", "spin_sdk", "tokio", "wasip2", "wasip3", "wasm_bindgen", "web_sys", "worker"];

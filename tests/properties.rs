@@ -8,7 +8,7 @@ use edgate::config::document::{Binding, Sections};
 use edgate::config::template;
 use edgate::config::words::Presence;
 use edgate::headers;
-use edgate::host::{Capabilities, Host, HostError, Incoming};
+use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
 use edgate::memory::{Answer, MemoryHost, finish};
 use edgate::path::{normalize, normalize_query, unescape};
@@ -212,6 +212,7 @@ proptest! {
             headers: map,
             body: Body::Empty,
             peer: "10.0.0.1".parse().ok(),
+            facts: ClientFacts::default(),
             version: "1.1",
         };
         let response = finish(instance.handle(host, incoming)).expect("nothing waits in memory");

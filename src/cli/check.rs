@@ -176,6 +176,10 @@ impl Checked {
             0 => "the configuration is in a key-value store".to_owned(),
             routes => format!("{}, {}", plural(routes, "route"), plural(sections.upstreams.len(), "upstream")),
         };
-        format!("{counts}, for {}", platforms.join(" and "))
+        // Most configurations know nobody.
+        let known = [(sections.issuers.len(), "issuer"), (sections.consumers.len(), "consumer")];
+        let known = known.into_iter().filter(|(count, _)| *count > 0);
+        let known: String = known.map(|(count, what)| format!(", {}", plural(count, what))).collect();
+        format!("{counts}{known}, for {}", platforms.join(" and "))
     }
 }

@@ -42,7 +42,7 @@ pub fn parts(kind: Kind, sections: &Sections) -> Parts {
     let bindings = Sections { gateway: Some(Value::Object(bound.collect())), ..Sections::default() };
     let mut rest = gateway.clone();
     rest.remove("source");
-    let alone = rest.keys().all(|key| in_binding(key)) && sections.upstreams.is_empty() && sections.routes.is_empty();
+    let alone = rest.keys().all(|key| in_binding(key)) && sections.named().iter().all(|(_, named)| named.is_empty());
     let stored =
         (!alone).then(|| Sections { gateway: (!rest.is_empty()).then_some(Value::Object(rest)), ..sections.clone() });
     Parts { bindings, stored }
@@ -86,12 +86,12 @@ pub fn load(input: &Input) -> Configuration {
 /// Whether a diagnostic only follows from a section that could not be read, which has its own.
 fn follows(diagnostic: &Diagnostic, input: &Input) -> bool {
     let named = || input.tree.at(&diagnostic.place.path).and_then(Node::text);
+    let broken = |meant| input.broken.iter().any(|(kind, name)| *kind == meant && named() == Some(name));
     match diagnostic.code {
-        Code::UnknownUpstream => {
-            let broken = |(kind, name): &(_, String)| *kind == document::Kind::Upstream && named() == Some(name);
-            input.broken.iter().any(broken)
-        }
-        Code::NoRoutes | Code::UnusedUpstream => input.findings.iter().any(Finding::is_error),
+        Code::UnknownUpstream => broken(document::Kind::Upstream),
+        Code::UnknownIssuer => broken(document::Kind::Issuer),
+        Code::NoConsumers => input.broken.iter().any(|(kind, _)| *kind == document::Kind::Consumer),
+        Code::NoRoutes | Code::UnusedUpstream | Code::UnusedIssuer => input.findings.iter().any(Finding::is_error),
         _ => false,
     }
 }

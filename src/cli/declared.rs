@@ -1,6 +1,8 @@
 //! Whether a manifest declares what its configuration needs. Each platform has its own idea of what must be declared:
-//! Workers a key-value store and, so that a deployment without them fails, secrets; Spin every address it may call.
+//! Workers key-value stores, Durable Objects and, so that a deployment without them fails, secrets; Spin every address it may
+//! call.
 
+use super::claims::{self, BINDING, CLASS};
 use super::finding::{Finding, Spot};
 use super::input::{Input, Kind};
 use super::manifest::Scope;
@@ -58,9 +60,7 @@ fn wrangler(scope: &Scope, needs: &Needs) -> Vec<Missing> {
         Some(environment) => format!("env.{environment}.{name}"),
         None => name.to_owned(),
     };
-    let namespaces = scope.table.get("kv_namespaces").map(Node::elements).unwrap_or_default();
-    let bound = |store: &str| namespaces.iter().any(|one| one.get("binding").and_then(Node::text) == Some(store));
-    if let Some((store, place)) = needs.store.as_ref().filter(|(store, _)| !bound(store)) {
+    for (store, place) in needs.stores.iter().filter(|(store, _)| !binds_store(&scope.table, store)) {
         missing.push(Missing {
             place: place.clone(),
             message: format!("no KV namespace is bound as `{store}`"),
@@ -78,7 +78,31 @@ fn wrangler(scope: &Scope, needs: &Needs) -> Vec<Missing> {
             list: secrets.map(|entry| entry.span.clone()),
         });
     }
+    missing.extend(needs.claims.iter().flat_map(|place| objects(scope, place, &table)));
     missing
+}
+
+/// What is missing of the Durable Objects that decide claims.
+fn objects(scope: &Scope, place: &Place, table: &dyn Fn(&str) -> String) -> Vec<Missing> {
+    let missing = |message: String, help: String| Missing { place: place.clone(), message, help, list: None };
+    let mut found = Vec::new();
+    if !claims::are_bound(&scope.table) {
+        let add = format!("add [[{}]] with `name = \"{BINDING}\"`", table("durable_objects.bindings"));
+        let message = format!("no Durable Object namespace is bound as `{BINDING}`");
+        found.push(missing(message, format!("{add} and `class_name = \"{CLASS}\"`")));
+    }
+    if !claims::have_class(scope) {
+        let add = format!("add [[{}]] with `tag = \"edgate-1\"`", table("migrations"));
+        let message = format!("no migration makes the class `{CLASS}`");
+        found.push(missing(message, format!("{add} and `new_sqlite_classes = [\"{CLASS}\"]`")));
+    }
+    found
+}
+
+/// Whether a KV namespace is bound by this name.
+pub fn binds_store(table: &Node, store: &str) -> bool {
+    let namespaces = table.get("kv_namespaces").map(Node::elements).unwrap_or_default();
+    namespaces.iter().any(|one| one.get("binding").and_then(Node::text) == Some(store))
 }
 
 fn spin(scope: &Scope, needs: &Needs) -> Vec<Missing> {
@@ -97,7 +121,7 @@ fn spin(scope: &Scope, needs: &Needs) -> Vec<Missing> {
     }
     let stores = scope.table.entry("key_value_stores");
     let stored = |store: &str| lists(stores.map(|entry| &entry.value), store);
-    if let Some((store, place)) = needs.store.as_ref().filter(|(store, _)| !stored(store)) {
+    for (store, place) in needs.stores.iter().filter(|(store, _)| !stored(store)) {
         missing.push(Missing {
             place: place.clone(),
             message: format!("the component may not open the store `{store}`"),
@@ -160,6 +184,7 @@ fn authority<'a>(text: &'a str, scheme: &str) -> (&'a str, String) {
     let own = match scheme {
         "https" => "443",
         "http" => "80",
+        "redis" => "6379",
         _ => "",
     };
     match text.rsplit_once(':') {
@@ -194,6 +219,9 @@ mod tests {
             ("https://*.example.com", "https://badexample.com", false),
             ("http://10.0.0.0/8:80", "http://10.1.2.3", true),
             ("https://{{ host }}", "https://a.example", true),
+            ("redis://127.0.0.1", "redis://127.0.0.1:6379", true),
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379", true),
+            ("redis://127.0.0.1:6380", "redis://127.0.0.1:6379", false),
             ("nonsense", "https://a.example", false),
         ] {
             assert_eq!(allows(pattern, origin), fits, "{pattern} {origin}");

@@ -1,16 +1,21 @@
 //! `edgate explain`: one request through the real gateway, on a host in memory whose upstreams answer 200. What is
 //! told is what happened; only the near misses are thought up afterwards.
 
+pub mod hint;
+pub mod issuers;
 pub mod request;
 pub mod story;
 
 use super::Outcome;
 use super::manifest::Choice;
+use super::secrets;
+use super::world::World;
 use crate::body::Body;
-use crate::config::LogAccess;
+use crate::exchange::Exchange;
 use crate::gateway::Gateway;
+use crate::host::{MadeOf, Timestamp};
 use crate::memory::{Answer, MemoryHost, finish};
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, Response};
 use request::Asked;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -34,8 +39,21 @@ pub struct Arguments {
     /// The address that the request comes from.
     #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
     pub peer: IpAddr,
+    /// The country that it comes from, as Workers would know it: `NO`.
+    #[arg(long, value_name = "CODE")]
+    pub country: Option<String>,
+    #[command(flatten)]
+    pub network: Network,
     #[command(flatten)]
     pub choice: Choice,
+}
+
+/// Whether issuers may be asked.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Network {
+    /// Asks no issuer for its keys, nor about a token.
+    #[arg(long)]
+    pub offline: bool,
 }
 
 pub const EXAMPLES: &str = "\
@@ -43,20 +61,24 @@ Examples:
   edgate explain GET /orders/7
   edgate explain POST https://api.example.com/orders -H 'Content-Type: application/json'
   edgate explain GET '/a/%2e%2e/b?x=1' --peer 10.0.0.1 --file spin.toml
+  edgate explain GET /me -H \"Authorization: Bearer $TOKEN\"
 
-Nothing is sent: the upstream is taken to answer 200. Secrets are shown as ***.
+The upstream is not called: it is taken to answer 200. Issuers are asked for their keys, unless
+--offline is given. Secrets come from .dev.vars, and are *** where it has none of the name.
 
 Exit status: 0 when a route takes the request, 1 when none does, or the gateway refuses it.";
 
 /// What happened to a request.
 pub struct Told {
     pub response: Response<Body>,
+    /// What was known of it in the end.
+    pub ex: Exchange,
     /// What the upstream was sent, if one was called.
     pub sent: Option<Sent>,
-    /// The code of a refusal.
-    pub reject: Option<String>,
-    /// Whether a route took it.
-    pub routed: bool,
+    /// What was logged beside the record: why an issuer could not be asked, for one.
+    pub events: Vec<String>,
+    /// When it was, in seconds since 1970.
+    pub now: u64,
 }
 
 /// A request as the upstream sees it.
@@ -69,7 +91,7 @@ pub struct Sent {
     pub upgrade: bool,
 }
 
-pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
+pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
     let asked = match Asked::parse(arguments) {
         Ok(asked) => asked,
         Err(message) => return Outcome::usage(message),
@@ -78,25 +100,25 @@ pub fn run(folder: &Path, arguments: &Arguments) -> Outcome {
         Ok(read) => read,
         Err(outcome) => return outcome,
     };
-    let Some(mut gateway) = configuration.gateway.take() else {
+    let Some(gateway) = configuration.gateway.take() else {
         return Outcome::usage(format!("{} only says which store the routes are in", input.file.name));
     };
-    // What is told of the refusal comes from the record.
-    gateway.log.access = LogAccess::All;
-    for (_, prefix, value) in gateway.secrets() {
-        *value = HeaderValue::try_from(format!("{prefix}***")).ok();
-    }
-    match tell(&gateway, &asked) {
-        Some(told) => story::write(&gateway, configuration.sections(), &asked, &told),
+    let unknown = secrets::fill(folder, &gateway);
+    match tell(&gateway, &asked, world, arguments.network) {
+        Some(told) => story::write(&gateway, configuration.sections(), &asked, &told, &unknown),
         None => Outcome::usage("the request waits for something that is not there"),
     }
 }
 
-/// Sends the request through the gateway.
-fn tell(gateway: &Gateway, asked: &Asked) -> Option<Told> {
+/// Sends the request through the gateway. `None` where it waits for something that is not there.
+pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -> Option<Told> {
     let sent = Rc::new(RefCell::new(None));
     let seen = Rc::clone(&sent);
-    let host = Rc::new(MemoryHost::new(move |request| {
+    let host = MemoryHost::new(move |request| {
+        // What edgate asks on its own behalf is asked of an issuer.
+        if request.made_of == MadeOf::Nothing {
+            return issuers::ask(request, network);
+        }
         *seen.borrow_mut() = Some(Sent {
             method: request.method.to_string(),
             url: request.url.clone(),
@@ -105,11 +127,19 @@ fn tell(gateway: &Gateway, asked: &Asked) -> Option<Told> {
             upgrade: request.upgrade,
         });
         Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) }
-    }));
-    let response = finish(gateway.handle(&(Rc::clone(&host) as _), asked.incoming()))?;
-    let log = host.take_log();
-    let record: Value = log.last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
-    let text = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
+    });
+    let now = (world.now)();
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
+    let host = Rc::new(host.at(Timestamp(now as f64 * 1000.0)));
+    for store in hint::stores(gateway) {
+        host.set_value(&store, "of edgate explain", "");
+    }
+    let (response, ex) = finish(gateway.trace(&(Rc::clone(&host) as _), asked.incoming()))?;
+    let message = |line: &String| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        Some(event.get("message")?.as_str()?.to_owned())
+    };
+    let events = host.take_log().iter().filter_map(message).collect();
     let sent = sent.borrow_mut().take();
-    Some(Told { response, sent, reject: text("reject"), routed: text("route").is_some() })
+    Some(Told { response, ex, sent, events, now })
 }

@@ -136,8 +136,9 @@ impl Found {
 /// A text that is no object at all may be somebody else's.
 fn foreign(mut mistake: Mistake, text: &str) -> Mistake {
     if !text.trim_start().starts_with('{') {
-        let help = "bindings named EDGATE, UPSTREAM_.. and ROUTE_.. are edgate's; name another's otherwise";
-        mistake.diagnostic.help = Some(help.to_owned());
+        let named = document::Kind::NAMED.map(|kind| format!("{}..", kind.prefix()));
+        let help = format!("bindings named EDGATE, {} are edgate's; name another's otherwise", named.join(", "));
+        mistake.diagnostic.help = Some(help);
     }
     mistake
 }
@@ -160,9 +161,9 @@ fn look_alike(entry: &Entry) -> Option<Mistake> {
     let (first, rest) = entry.key.split_once('_').unwrap_or((&entry.key, ""));
     let help = match (first, rest) {
         ("EDGATE", _) => return None,
-        ("UPSTREAM" | "ROUTE", _) => format!("give it a name: `{first}_SOME_NAME`"),
+        ("UPSTREAM" | "ISSUER" | "CONSUMER" | "ROUTE", _) => format!("give it a name: `{first}_SOME_NAME`"),
         _ => {
-            let known = did_you_mean(first, ["EDGATE", "UPSTREAM", "ROUTE"])?;
+            let known = did_you_mean(first, ["EDGATE", "UPSTREAM", "ISSUER", "CONSUMER", "ROUTE"])?;
             let meant = known.split('`').nth(1)?;
             let name = if rest.is_empty() { meant.to_owned() } else { format!("{meant}_{}", rest.to_uppercase()) };
             format!("did you mean `{name}`?")

@@ -1,13 +1,17 @@
-//! What a configuration needs its platform to declare: secrets, addresses it may call, a key-value store. Read from
-//! the sections themselves, so that it is known of a configuration with mistakes too.
+//! What a configuration needs its platform to declare: secrets, addresses it may call, key-value stores, a place where
+//! claims are decided. Read from the sections themselves, so that it is known of a configuration with mistakes too.
 
 use crate::compile::address;
-use crate::config::diagnostic::Place;
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::document::{Kind, Sections, place_of};
+use crate::config::identity::{Consumer, Issuer};
 use crate::config::read::read;
-use crate::config::words::Text;
-use crate::config::{self, HeaderEdits};
+use crate::config::words::{SecretName, Text};
+use crate::config::{Gateway, HeaderEdits, Route, Upstream};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use url::Url;
 
 /// What a configuration needs, each with the place that says so.
 #[derive(Debug, Default, Clone)]
@@ -16,8 +20,12 @@ pub struct Needs {
     pub secrets: BTreeMap<String, Place>,
     /// Scheme, host and, where it is not the scheme's own, port.
     pub origins: BTreeMap<String, Place>,
-    /// The key-value store that holds the configuration.
-    pub store: Option<(String, Place)>,
+    /// Key-value stores, by binding or label.
+    pub stores: BTreeMap<String, Place>,
+    /// What happens once only. Durable Objects see to it on Workers, the Redis of `redis` on Spin.
+    pub claims: Option<Place>,
+    /// The origin of `gateway.redis`.
+    redis: Option<(String, Place)>,
 }
 
 impl Needs {
@@ -30,30 +38,74 @@ impl Needs {
 
     /// Adds what more sections need.
     pub fn add(&mut self, sections: &Sections) {
-        // What cannot be read has been reported by others.
-        let mut ignored = Vec::new();
-        let place = place_of(Kind::Gateway, "");
-        if let Some(gateway) = &sections.gateway
-            && let Some(source) =
-                read::<config::Gateway>(&place, gateway, &mut ignored).and_then(|read| read.section.source)
-        {
-            self.store = Some((source.store, place.key("source").key("store")));
+        let gateway = sections.gateway.as_ref().and_then(|value| section(place_of(Kind::Gateway, ""), value));
+        if let Some((place, gateway)) = gateway {
+            self.gateway(&place, gateway);
         }
-        for (name, value) in &sections.upstreams {
-            let place = place_of(Kind::Upstream, name);
-            let upstream = read::<config::Upstream>(&place, value, &mut ignored);
-            let url = upstream.and_then(|read| address(&read.section.url).ok());
-            if let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https")) {
-                self.origins.entry(url.origin().ascii_serialization()).or_insert(place.key("url"));
+        for (place, upstream) in all(Kind::Upstream, &sections.upstreams) {
+            self.upstream(&place, &upstream);
+        }
+        for (place, issuer) in all(Kind::Issuer, &sections.issuers) {
+            self.issuer(&place, issuer);
+        }
+        for (place, consumer) in all::<Consumer>(Kind::Consumer, &sections.consumers) {
+            for (index, key) in consumer.signature_keys.iter().enumerate() {
+                self.secret(&place.key("signature_keys").index(index).key("secret"), key.secret.as_ref());
             }
         }
-        for (name, value) in &sections.routes {
-            let place = place_of(Kind::Route, name);
-            if let Some(route) = read::<config::Route>(&place, value, &mut ignored) {
-                self.edits(&place.key("request_headers"), route.section.request_headers.as_ref());
-                self.edits(&place.key("response_headers"), route.section.response_headers.as_ref());
-            }
+        for (place, route) in all::<Route>(Kind::Route, &sections.routes) {
+            self.edits(&place.key("request_headers"), route.request_headers.as_ref());
+            self.edits(&place.key("response_headers"), route.response_headers.as_ref());
         }
+        // What decides nothing is not called.
+        if let (Some((origin, place)), true) = (&self.redis, self.claims.is_some()) {
+            self.origins.entry(origin.clone()).or_insert(place.clone());
+        }
+    }
+
+    fn gateway(&mut self, place: &Place, gateway: Gateway) {
+        if let Some(source) = gateway.source {
+            self.store(place.key("source").key("store"), Some(source.store));
+        }
+        self.store(place.key("store"), gateway.store);
+        self.store(place.key("api_key").key("store"), gateway.api_key.store);
+        if gateway.signature.nonce {
+            self.claims(place.key("signature").key("nonce"));
+        }
+        let place = place.key("redis");
+        let origin = gateway.redis.and_then(|address| Some((redis_origin(&address)?, place)));
+        self.redis = self.redis.take().or(origin);
+    }
+
+    fn upstream(&mut self, place: &Place, upstream: &Upstream) {
+        self.origin(place.key("url"), &upstream.url);
+        let token = upstream.internal_token.as_ref();
+        self.secret(&place.key("internal_token").key("secret"), token.map(|token| &token.secret));
+    }
+
+    fn issuer(&mut self, place: &Place, issuer: Issuer) {
+        self.secret(&place.key("secret"), issuer.secret.as_ref());
+        if let Some(dpop) = &issuer.dpop {
+            self.claims(place.key("dpop"));
+            self.secret(&place.key("dpop").key("nonce"), dpop.nonce.as_ref());
+        }
+        if let Some(introspection) = &issuer.introspection {
+            let place = place.key("introspection");
+            self.origin(place.key("url"), &introspection.url);
+            self.secret(&place.key("client_secret"), Some(&introspection.client_secret));
+        }
+        let elsewhere = issuer.jwks_uri.is_some() || issuer.keys.is_some() || issuer.secret.is_some();
+        if issuer.discovery.is_some() || !(elsewhere || issuer.introspection.is_some()) {
+            self.origin(place.key("issuer"), &issuer.issuer);
+        }
+        if let Some(uri) = &issuer.jwks_uri {
+            self.origin(place.key("jwks_uri"), uri);
+        }
+        for (index, origin) in issuer.key_origins.iter().enumerate() {
+            self.origin(place.key("key_origins").index(index), origin);
+        }
+        let store = issuer.revocation.and_then(|revocation| revocation.store);
+        self.store(place.key("revocation").key("store"), store);
     }
 
     fn edits(&mut self, place: &Place, edits: Option<&HeaderEdits>) {
@@ -67,9 +119,140 @@ impl Needs {
             }
         }
     }
+
+    fn secret(&mut self, place: &Place, secret: Option<&SecretName>) {
+        if let Some(secret) = secret {
+            self.secrets.entry(secret.secret.clone()).or_insert(place.key("secret"));
+        }
+    }
+
+    fn store(&mut self, place: Place, store: Option<String>) {
+        if let Some(store) = store {
+            self.stores.entry(store).or_insert(place);
+        }
+    }
+
+    fn origin(&mut self, place: Place, url: &str) {
+        if let Some(url) = address(url).ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
+            self.origins.entry(url.origin().ascii_serialization()).or_insert(place);
+        }
+    }
+
+    fn claims(&mut self, place: Place) {
+        self.claims.get_or_insert(place);
+    }
+}
+
+/// The sections of a kind that can be read. What cannot has been reported by others.
+fn all<T: DeserializeOwned>(kind: Kind, sections: &BTreeMap<String, Value>) -> impl Iterator<Item = (Place, T)> {
+    sections.iter().filter_map(move |(name, value)| section(place_of(kind, name), value))
+}
+
+fn section<T: DeserializeOwned>(place: Place, value: &Value) -> Option<(Place, T)> {
+    let section = read::<T>(&place, value, &mut Vec::<Diagnostic>::new())?.section;
+    Some((place, section))
+}
+
+/// As `allowed_outbound_hosts` has it, which knows no port of its own for `rediss`.
+fn redis_origin(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "redis" | "rediss"))?;
+    Some(format!("{}://{}:{}", url.scheme(), url.host_str()?, url.port().unwrap_or(6379)))
 }
 
 /// The Spin variable that holds a secret.
 pub fn variable_of(secret: &str) -> String {
     secret.to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn needs(document: Value) -> Needs {
+        Needs::of(&Sections::from_document(document, &mut Vec::new()))
+    }
+
+    fn keys(map: &BTreeMap<String, Place>) -> Vec<(String, String)> {
+        map.iter().map(|(key, place)| (key.clone(), place.to_string())).collect()
+    }
+
+    fn check(found: &BTreeMap<String, Place>, expected: &[(&str, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(key, place)| ((*key).to_owned(), (*place).to_owned())).collect();
+        assert_eq!(keys(found), expected);
+    }
+
+    #[test]
+    fn secrets_are_found_wherever_they_may_stand() {
+        let needs = needs(json!({
+            "upstream": { "u": { "url": "https://u.test", "internal_token": { "secret": { "secret": "A" } } } },
+            "issuer": {
+                "i": { "issuer": "https://i.test", "secret": { "secret": "B" }, "dpop": { "nonce": { "secret": "C" } } },
+                "o": { "issuer": "https://o.test", "introspection": {
+                    "url": "https://o.test/ask", "client_id": "x", "client_secret": { "secret": "D" },
+                } },
+            },
+            "consumer": { "c": { "signature_keys": [
+                { "id": "1", "algorithm": "ed25519", "key": {} },
+                { "id": "2", "algorithm": "hmac-sha256", "secret": { "secret": "E" } },
+            ] } },
+        }));
+        check(
+            &needs.secrets,
+            &[
+                ("A", "upstream.u.internal_token.secret.secret"),
+                ("B", "issuer.i.secret.secret"),
+                ("C", "issuer.i.dpop.nonce.secret"),
+                ("D", "issuer.o.introspection.client_secret.secret"),
+                ("E", "consumer.c.signature_keys[1].secret.secret"),
+            ],
+        );
+        assert_eq!(needs.claims.map(|place| place.to_string()).as_deref(), Some("issuer.i.dpop"));
+    }
+
+    #[test]
+    fn issuers_are_called_where_their_keys_are() {
+        let needs = needs(json!({ "issuer": {
+            "discovered": { "issuer": "https://a.test/tenant", "key_origins": ["https://keys.test"] },
+            "named": { "issuer": "https://b.test", "jwks_uri": "https://jwks.test:8443/keys" },
+            "held": { "issuer": "https://c.test", "keys": { "keys": [] } },
+            "asked": { "issuer": "https://d.test", "introspection": {
+                "url": "https://ask.test/", "client_id": "x", "client_secret": { "secret": "S" },
+            } },
+        } }));
+        check(
+            &needs.origins,
+            &[
+                ("https://a.test", "issuer.discovered.issuer"),
+                ("https://ask.test", "issuer.asked.introspection.url"),
+                ("https://jwks.test:8443", "issuer.named.jwks_uri"),
+                ("https://keys.test", "issuer.discovered.key_origins[0]"),
+            ],
+        );
+    }
+
+    #[test]
+    fn stores_are_found_by_name() {
+        let needs = needs(json!({
+            "gateway": { "store": "A", "api_key": { "store": "B" } },
+            "issuer": { "i": { "issuer": "https://i.test", "revocation": { "store": "C" } },
+                "j": { "issuer": "https://j.test", "revocation": {} } },
+        }));
+        let places = [("A", "gateway.store"), ("B", "gateway.api_key.store"), ("C", "issuer.i.revocation.store")];
+        check(&needs.stores, &places);
+        assert_eq!(needs.claims, None);
+    }
+
+    #[test]
+    fn redis_is_called_only_for_claims() {
+        let gateway = |nonce: bool| {
+            json!({ "gateway": {
+            "redis": "redis://:password@127.0.0.1", "signature": { "nonce": nonce },
+        } })
+        };
+        assert!(needs(gateway(false)).origins.is_empty());
+        let needs = needs(gateway(true));
+        check(&needs.origins, &[("redis://127.0.0.1:6379", "gateway.redis")]);
+        assert_eq!(needs.claims.map(|place| place.to_string()).as_deref(), Some("gateway.signature.nonce"));
+    }
 }

@@ -33,6 +33,7 @@ Put this on the first line of a document, and an editor knows what this page say
 | name | Small letters and digits in words joined by single hyphens, a letter first, 64 characters at most: `list-orders`. |
 | duration | A number and a unit, `ms`, `s`, `m`, `h` or `d`, or several of them: `\"250ms\"`, `\"10s\"`, `\"1m30s\"`. |
 | size | A number and a unit, `B`, `KB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024: `\"8 KB\"`. |
+| secret | A secret by its name, in capitals: `{ secret = \"ORDERS_KEY\" }`, the Workers secret of that name, or the Spin variable of that name in small letters. No name of a secret or of a store begins as the bindings of sections do. |
 | pattern | A path whose segments are literal or have one parameter, `/img-{name}.png`; the last may take all that is left, `/files/{*rest}`. |
 ";
 
@@ -49,8 +50,8 @@ What `edgate check` says is wrong has a stable code. With an error, a configurat
 pub fn markdown() -> String {
     let schema = schema::value();
     let mut page = Page { schema: &schema, text: BEGINNING.to_owned(), tables: Vec::new() };
-    let placeholders =
-        ["path.NAME", "query.NAME", "header.NAME"].into_iter().chain(FIXED.iter().map(|(name, _)| *name));
+    let named = ["path.NAME", "query.NAME", "header.NAME", "claim.NAME", "consumer.NAME"];
+    let placeholders = named.into_iter().chain(FIXED.iter().map(|(name, _)| *name));
     let placeholders: Vec<String> = placeholders.map(|name| format!("`{{{name}}}`")).collect();
     let placeholders = placeholders.join(", ");
     page.text +=
@@ -97,35 +98,45 @@ impl<'a> Page<'a> {
         let required = definition["required"].as_array();
         let needed = |key: &str| required.is_some_and(|required| required.iter().any(|name| name == key));
         let mut inner = Vec::new();
+        let title = title.trim_matches(['[', ']']);
         for (key, property) in properties(definition) {
             let meaning = match needed(key) {
                 true => format!("**Needed.** {}", self.meaning(property)),
                 false => self.meaning(property),
             };
             self.text += &format!("| `{key}` | {} | {meaning} |\n", self.kind(property));
-            inner.extend(self.inner(property).map(|(name, table)| (format!("{title}.{key}{name}"), table)));
+            // A table in a list has its brackets twice.
+            let place = format!("{}.{key}", title.trim_matches(['[', ']']));
+            inner.extend(self.inner(property).map(|(form, table)| (form.replace("KEY", &place), table)));
         }
         for (title, table) in inner {
             self.table("###", &title, table);
         }
     }
 
-    /// The table that a key holds, or that stands for each of the names in it.
+    /// The table that a key may hold, or a list of such tables, or one that stands for each of the names in it; and how
+    /// its title is written.
     fn inner(&self, property: &'a Value) -> Option<(&'static str, &'a Value)> {
-        let table = |schema| self.definition(schema).filter(|definition| definition["properties"].is_object());
-        let options = property["additionalProperties"]["anyOf"].as_array();
-        let named = || options.into_iter().flatten().find_map(table).map(|table| (".FIELD", table));
-        table(property).map(|table| ("", table)).or_else(named)
+        let table = |schema| {
+            let definition = self.definition(schema).filter(|_| !is_secret(schema));
+            definition.filter(|definition| definition["properties"].is_object())
+        };
+        let one_of = |schema: &'a Value| schema["anyOf"].as_array().into_iter().flatten().find_map(table);
+        let listed = || table(&property["items"]).map(|table| ("[KEY]", table));
+        let named = || one_of(&property["additionalProperties"]).map(|table| ("KEY.FIELD", table));
+        table(property).or_else(|| one_of(property)).map(|table| ("KEY", table)).or_else(listed).or_else(named)
     }
 
     /// What a schema refers to.
     fn definition(&self, schema: &'a Value) -> Option<&'a Value> {
-        let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str())?;
-        self.schema.pointer(reference.strip_prefix('#')?)
+        self.schema.pointer(reference(schema)?.strip_prefix('#')?)
     }
 
     /// A type in words.
     fn kind(&self, schema: &'a Value) -> String {
+        if is_secret(schema) {
+            return "secret".to_owned();
+        }
         if let Some(definition) = self.definition(schema) {
             return match definition["oneOf"].as_array() {
                 Some(words) => words
@@ -139,6 +150,9 @@ impl<'a> Page<'a> {
         }
         if let Some(options) = schema["anyOf"].as_array() {
             return options.iter().map(|option| self.kind(option)).collect::<Vec<_>>().join(" or ");
+        }
+        if let Some(word) = schema["const"].as_str() {
+            return format!("`{word}`");
         }
         let pattern = schema["pattern"].as_str().unwrap_or_default();
         match schema["type"].as_str() {
@@ -166,6 +180,15 @@ impl<'a> Page<'a> {
     }
 }
 
+fn reference(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str())
+}
+
+/// Whether it is a secret's name alone, which is told among the values.
+fn is_secret(schema: &Value) -> bool {
+    reference(schema).is_some_and(|reference| reference.ends_with("/SecretName"))
+}
+
 fn properties(definition: &Value) -> impl Iterator<Item = (&String, &Value)> {
     definition["properties"].as_object().map(Map::iter).into_iter().flatten()
 }
@@ -176,5 +199,5 @@ fn said(schema: &Value) -> String {
 
 /// Text in a table.
 fn cell(text: &str) -> String {
-    text.replace('\n', " ").replace('|', "\\|")
+    text.replace('\n', " ").replace("  ", " ").replace('|', "\\|")
 }

@@ -70,10 +70,13 @@ fn tidy(value: &mut Value) {
             if let Some(Value::Array(options)) = map.get_mut("anyOf") {
                 options.retain(|option| option.get("type").is_none_or(|kind| kind != "null"));
                 if let [only] = options.as_slice() {
-                    let only = json!([only]);
+                    let only = only.clone();
                     map.remove("anyOf");
-                    // In draft 7, nothing counts beside a `$ref`.
-                    map.insert("allOf".to_owned(), only);
+                    match only {
+                        Value::Object(only) if !only.contains_key("$ref") => map.extend(only),
+                        // In draft 7, nothing counts beside a `$ref`.
+                        only => drop(map.insert("allOf".to_owned(), json!([only]))),
+                    }
                 }
             }
             map.values_mut().for_each(tidy);

@@ -2,7 +2,11 @@
 // platform's own objects. It decides nothing. src/cloudflare/wire.rs says what the strings are.
 
 import wasm from "./edgate_bg.wasm";
-import { begin, body, initSync, load, resume } from "./edgate.js";
+import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
+import { claim } from "./claims.js";
+import { sign, unusable, verify } from "./signatures.js";
+
+export { EdgateClaims } from "./claims.js";
 
 initSync({ module: wasm });
 
@@ -11,14 +15,15 @@ let loaded = false;
 // The binding layer counts instances of the wasm here: it makes a new one after one has ended.
 const worker = globalThis.__worker_init_state;
 
-// The header fields that the gateway has to see, by direction; null for all of them.
-let wanted = { request: null, response: null };
+// The header fields that the gateway has to see, by direction, null for all of them; and what it asks of clients.
+const EVERYTHING = { request: null, response: null, country: true, certificate: true };
+let wanted = EVERYTHING;
 
 export default {
   fetch(request, env, ctx) {
     try {
       const step = first(request, env);
-      return drive(step, { request, env, ctx, response: null, instance: worker.instanceId });
+      return drive(step, { request, env, ctx, response: null, own: null, instance: worker.instanceId });
     } catch (error) {
       return lost(error);
     }
@@ -31,15 +36,29 @@ function first(request, env) {
     load(env);
     loaded = true;
   }
+  const cf = request.cf;
   // An array that is joined once: a string that grows is flattened again and again.
-  const lines = [request.method, request.url, request.cf?.httpProtocol ?? ""];
+  const lines = [request.method, request.url, cf?.httpProtocol ?? "", wanted.country || wanted.certificate ? client(cf) : ""];
   const wants = namesOthers(request.headers) ? null : wanted.request;
   let size = 0;
   for (const [name, value] of request.headers) {
     size += name.length + value.length + 4;
-    if (wants === null || wants.has(name)) lines.push(name, value);
+    if (wants === null || wants.has(name) || (name.includes("_") && wants.has(dashed(name)))) lines.push(name, value);
   }
   return begin(Date.now(), request.body !== null, size, lines.join("\n"));
+}
+
+// What is known of the client.
+function client(cf) {
+  const tls = wanted.certificate ? cf?.tlsClientAuth : undefined;
+  const presented = tls?.certPresented === "1";
+  if (!presented && !wanted.country) return "";
+  const facts = [cf?.country ?? null];
+  if (presented) {
+    facts.push(tls.certPresented, tls.certVerified, tls.certRevoked, tls.certFingerprintSHA256);
+    facts.push(tls.certSubjectDNRFC2253, tls.certIssuerDNRFC2253, tls.certSerial, tls.certNotAfter);
+  }
+  return JSON.stringify(facts);
 }
 
 // The wasm ended, which nothing should make it do. This request is lost; the next one begins with a fresh instance
@@ -49,7 +68,7 @@ function lost(error, cx) {
   // A request of an instance that ended before says nothing about this one.
   if (cx === undefined || cx.instance === worker.instanceId) {
     loaded = false;
-    wanted = { request: null, response: null };
+    wanted = EVERYTHING;
   }
   return new Response("500 Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
@@ -60,6 +79,11 @@ function namesOthers(headers) {
   return connection !== null && !/^(?:keep-alive|close|upgrade|te|[\s,])*$/i.test(connection);
 }
 
+// A field's name as servers read it that know no difference between `_` and `-` (src/headers.rs).
+function dashed(name) {
+  return name.replaceAll("_", "-");
+}
+
 // Does one step after another, until the answer.
 async function drive(step, cx) {
   try {
@@ -68,12 +92,12 @@ async function drive(step, cx) {
       while (lines[0] === "W" || lines[0] === "I") {
         const end = 2 + Number(lines[1]);
         if (lines[0] === "W") {
-          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null }));
+          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null, own: null }));
           lines = lines.slice(end);
         } else {
           const next = end + 1 + Number(lines[end]);
-          wanted = { request: new Set(["cf-connecting-ip", ...lines.slice(2, end)]), response: new Set(lines.slice(end + 1, next)) };
-          lines = lines.slice(next);
+          wanted = wishes(lines.slice(2, end), lines.slice(end + 1, next), lines[next].split(" "));
+          lines = lines.slice(next + 1);
         }
       }
       switch (lines[0]) {
@@ -81,6 +105,26 @@ async function drive(step, cx) {
           return answer(lines, cx);
         case "F":
           step = go(cx, lines, await call(lines, cx));
+          break;
+        case "B":
+          step = go(cx, lines, await collect(lines, cx));
+          break;
+        case "C": {
+          // One promise where the key is known: this is done for every token that was not seen before.
+          let holds;
+          try {
+            holds = await verify(lines);
+          } catch (error) {
+            holds = unusable(error);
+          }
+          step = go(cx, lines, typeof holds === "string" ? holds : `V\n1\n${holds ? 1 : 0}`);
+          break;
+        }
+        case "K":
+          step = go(cx, lines, await sign(lines));
+          break;
+        case "L":
+          step = go(cx, lines, await claim(cx.env, lines));
           break;
         case "G":
           step = go(cx, lines, await read(cx.env, lines[2], lines[3]));
@@ -93,6 +137,7 @@ async function drive(step, cx) {
           step = go(cx, lines, "V\n0");
           break;
         default:
+          letGo(cx.own);
           return null;
       }
     }
@@ -104,19 +149,34 @@ async function drive(step, cx) {
 // Goes on in the instance where the task began. In another one, the task of that number is somebody else's.
 function go(cx, lines, reply) {
   if (cx.instance !== worker.instanceId) throw new Error("the instance of this request has ended");
+  if (typeof reply !== "string") {
+    reply.forEach((piece) => deliver(piece));
+    reply = "B";
+  }
   return resume(Number(lines[1]), Date.now(), reply);
+}
+
+function wishes(request, response, others) {
+  return {
+    request: others.includes("fields") ? null : new Set(["cf-connecting-ip", ...request, ...request.map(dashed)]),
+    response: new Set(response),
+    country: others.includes("country"),
+    certificate: others.includes("certificate"),
+  };
 }
 
 // F, id, method, URL, body, limit, time-out, upgrade, changes. Gives a promise of the reply, which fails for nothing: it
 // is one promise, and no function waits, since each costs as much as a header section.
 function call(lines, cx) {
-  const [, , method, url, kind, limit, timeout, upgrade] = lines;
+  const [, id, method, url, kind, limit, timeout, upgrade] = lines;
   const headers = change(lines, 8, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream.
   const counted = limit ? { most: Number(limit), over: false, abort: new AbortController() } : null;
-  const body = kind === "client" ? (counted ? count(cx.request.body, counted) : cx.request.body) : undefined;
-  const fetched = fetch(url, { method, headers, body, redirect: "manual", signal: counted?.abort.signal });
+  let content = undefined;
+  if (kind === "client") content = counted ? count(cx.request.body, counted) : cx.request.body;
+  else if (kind === "bytes") content = body(Number(id));
+  const fetched = fetch(url, { method, headers, body: content, redirect: "manual", signal: counted?.abort.signal });
   return new Promise((reply) => {
     let late = false;
     const timer = setTimeout(() => {
@@ -129,7 +189,7 @@ function call(lines, cx) {
         // A response that comes too late is let go. An upstream may answer a request whose body it did not get all of.
         if (late) return response.body?.cancel();
         try {
-          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx));
+          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx, lines[8] === "0"));
         } catch (error) {
           reply(`E\nother\n${error}`);
         }
@@ -143,15 +203,62 @@ function call(lines, cx) {
   });
 }
 
-// R, status, body, fields.
-function received(response, cx) {
-  cx.response = response;
+// R, status, body, fields. A response to the gateway's own request is seen whole, and takes nobody's place.
+function received(response, cx, own) {
+  const place = own ? "own" : "response";
+  letGo(cx[place]);
+  cx[place] = response;
   const reply = ["R", response.status, response.body ? 1 : 0];
-  const wants = namesOthers(response.headers) ? null : wanted.response;
+  const wants = own || namesOthers(response.headers) ? null : wanted.response;
   for (const [name, value] of response.headers) {
     if (wants === null || wants.has(name)) reply.push(name, value);
   }
   return reply.join("\n");
+}
+
+// A body that nobody reads holds one of the six connections that a request may have.
+function letGo(response) {
+  if (response !== null && response.body !== null && !response.bodyUsed) response.body.cancel().catch(() => {});
+}
+
+// B, id, whose, most, time-out. Gives a promise of the pieces, or of the failure.
+function collect(lines, cx) {
+  const [, , whose, most, timeout] = lines;
+  let reader;
+  try {
+    reader = cx[whose].body.getReader();
+  } catch (error) {
+    // It was read already, or is gone.
+    return `E\nother\n${error}`;
+  }
+  return new Promise((reply) => {
+    const stop = (failure) => {
+      clearTimeout(timer);
+      reply(failure);
+      reader.cancel().catch(() => {});
+    };
+    const timer = setTimeout(stop, Number(timeout), "E\ntimeout\n");
+    gather(reader, Number(most)).then(
+      (pieces) => {
+        if (pieces === null) return stop("E\nbody-too-large\n");
+        clearTimeout(timer);
+        reply(pieces);
+      },
+      (error) => stop(`E\ndisconnected\n${error}`),
+    );
+  });
+}
+
+// Reads to the end. Null where that is too far.
+async function gather(reader, most) {
+  const pieces = [];
+  for (let bytes = 0; ; ) {
+    const { value, done } = await reader.read();
+    if (done) return pieces;
+    bytes += value.byteLength;
+    if (bytes > most) return null;
+    pieces.push(value);
+  }
 }
 
 // Lets at most so many bytes pass. All go through one buffer: chunks of their own would be garbage of the body's size.
@@ -196,6 +303,7 @@ function answer(lines, cx) {
   const status = Number(lines[1]);
   const kind = lines[2];
   const upstream = cx.response;
+  if (kind !== "own") letGo(cx.own);
   if (kind === "upgrade") return new Response(null, { status: 101, webSocket: upstream.webSocket, headers: change(lines, 3, upstream.headers) });
   if (lines[3] === "1") {
     const response = new Response(upstream.body, status === upstream.status ? upstream : { status, headers: upstream.headers });
@@ -204,8 +312,21 @@ function answer(lines, cx) {
   }
   const headers = new Headers();
   const end = apply(lines, 3, headers);
-  const content = kind === "text" ? lines.slice(end).join("\n") : kind === "binary" ? body() : kind === "stream" ? upstream.body : null;
-  return new Response(content, { status, headers });
+  letGo(upstream);
+  return new Response(content(kind, lines, end, cx), { status, headers });
+}
+
+function content(kind, lines, end, cx) {
+  switch (kind) {
+    case "text":
+      return lines.slice(end).join("\n");
+    case "binary":
+      return body(0);
+    case "own":
+      return cx.own.body;
+    default:
+      return null;
+  }
 }
 
 async function read(env, store, key) {

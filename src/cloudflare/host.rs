@@ -1,12 +1,15 @@
 //! What the core needs, on Workers. A future of this host says once what it wants, waits, and takes the reply.
 
-use super::wire::{self, Fields, Handle, Received, Reply, Wanted};
+use super::fields::{Fields, Received};
+use super::wire::{self, Handle, Reply, Wanted};
 use crate::body::{Body, HostBody};
-use crate::host::{Host, HostError, Outgoing, Task, Timestamp};
+use crate::host::{Check, Host, HostError, MadeOf, Outgoing, Task, Timestamp};
+use crate::jose::key::SigningKey;
 use bytes::Bytes;
 use http::Response;
+use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -32,14 +35,25 @@ pub struct WorkersHost {
     wanted: RefCell<Option<Wanted>>,
     later: RefCell<Vec<Task<'static, ()>>>,
     random: RefCell<VecDeque<u8>>,
-    binary: RefCell<Vec<u8>>,
+    /// What came in ahead of a reply.
+    delivered: RefCell<Vec<u8>>,
+    /// The names of keys whose JWK the entry has been told, and has kept unless others took their place.
+    told: RefCell<HashSet<String>>,
 }
 
 /// Random bytes are fetched this many at a time: a crossing costs more than the bytes.
 const RANDOM_BYTES: usize = 512;
 
-/// How long a store may take before its request is taken for forgotten.
+/// How long a store, a key or a claim may take before its request is taken for forgotten.
 const STORE_MS: f64 = 60_000.0;
+
+/// Among how many Durable Objects claims are shared out. One object decides about 1,000 of them a second, one after the
+/// other, so it is never one for all. Nor is it one for each key: a new object takes long to make, and stays when the
+/// claim has run out. With 64, a busy gateway has room, and those of a quiet one are awake more often than not.
+const SHARDS: u8 = 64;
+
+/// How many keys the entry is thought to have. It keeps as many, not quite the same ones.
+const MOST_KEYS: usize = 256;
 
 impl WorkersHost {
     pub fn bind(&self, env: Env) {
@@ -67,15 +81,10 @@ impl WorkersHost {
         (self.received.take(), self.wanted.take(), self.later.take())
     }
 
-    /// An answer as a step.
-    pub fn answer(&self, response: Response<Body>, received: &Received) -> String {
-        let (text, binary) = wire::answer(response, received);
-        *self.binary.borrow_mut() = binary.unwrap_or_default();
-        text
-    }
-
-    pub fn take_binary(&self) -> Vec<u8> {
-        self.binary.take()
+    /// Takes a piece of what the next reply is about.
+    pub fn deliver(&self, piece: Vec<u8>) {
+        let mut delivered = self.delivered.borrow_mut();
+        if delivered.is_empty() { *delivered = piece } else { delivered.extend(piece) }
     }
 
     /// Says what is wanted, and waits for the reply.
@@ -96,8 +105,43 @@ impl WorkersHost {
     }
 
     fn take(&self, text: String) -> Reply {
-        wire::reply(text).unwrap_or_else(|| Reply::Failed(HostError::Other("a reply that cannot be read".to_owned())))
+        let reply = wire::reply(text, self.delivered.take());
+        reply.unwrap_or_else(|| Reply::Failed(HostError::Other("a reply that cannot be read".to_owned())))
     }
+
+    /// Asks for something that is done with a key, whose JWK is sent where the entry does not have it.
+    async fn ask_with_key(&self, key: &str, jwk: impl Fn() -> String, wanted: impl Fn(&str) -> Wanted) -> Reply {
+        if !key.is_empty() && self.told.borrow().contains(key) {
+            match self.ask(|_| wanted("")).await {
+                Reply::UnknownKey => {}
+                reply => return reply,
+            }
+        }
+        if !key.is_empty() {
+            let mut told = self.told.borrow_mut();
+            if told.len() >= MOST_KEYS {
+                told.clear();
+            }
+            told.insert(key.to_owned());
+        }
+        let jwk = jwk();
+        self.ask(|_| wanted(&jwk)).await
+    }
+}
+
+/// A reply of another kind than what was asked for.
+fn unexpected<T>(reply: Reply) -> Result<T, HostError> {
+    Err(match reply {
+        Reply::Failed(error) => error,
+        Reply::Response(..) | Reply::Value(_) | Reply::Bytes(_) | Reply::UnknownKey => {
+            HostError::Other("a reply to something else".to_owned())
+        }
+    })
+}
+
+/// Milliseconds that are not zero.
+fn milliseconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis())).max(1)
 }
 
 impl Host for WorkersHost {
@@ -130,27 +174,35 @@ impl Host for WorkersHost {
     fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
         Box::pin(async move {
             let Outgoing { method, url, headers, made_of, body, timeout, upgrade } = request;
-            let (kind, limit) = match &body {
+            let mut bytes = None;
+            let (kind, limit) = match body {
                 Body::Empty => ("none", String::new()),
+                Body::Bytes(content) => {
+                    bytes = Some(Vec::from(content));
+                    ("bytes", String::new())
+                }
                 Body::Host(HostBody { handle, limit, .. }) if handle.downcast_ref() == Some(&Handle::Request) => {
                     ("client", limit.map(|limit| itoa::Buffer::new().format(limit).to_owned()).unwrap_or_default())
                 }
-                Body::Host(_) | Body::Bytes(_) => {
-                    return Err(HostError::Other("a request body that is not the client's".to_owned()));
-                }
+                Body::Host(_) => return Err(HostError::Other("a request body that is not the client's".to_owned())),
             };
-            let ms = timeout.as_secs().saturating_mul(1000).saturating_add(u64::from(timeout.subsec_millis())).max(1);
+            let ms = milliseconds(timeout);
             let upgrade = if upgrade { "1" } else { "0" };
             let mut digits = itoa::Buffer::new();
             let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade];
-            let longest = ms as f64;
-            match self.ask(|received| Wanted::new("F", &lines, longest).changes(received, headers, made_of)).await {
-                Reply::Response(response, fields) => {
+            let wanted = Wanted { bytes, ..Wanted::new("F", &lines, ms as f64) };
+            match self.ask(|received| wanted.changes(received, headers, made_of)).await {
+                Reply::Response(response, fields) if made_of == MadeOf::Client => {
                     self.received.borrow_mut().response = fields;
                     Ok(response)
                 }
-                Reply::Failed(error) => Err(error),
-                Reply::Value(_) => Err(HostError::Other("a value where a response was asked for".to_owned())),
+                Reply::Response(mut response, _) => {
+                    if let Body::Host(body) = response.body_mut() {
+                        body.handle = Box::new(Handle::Own);
+                    }
+                    Ok(response)
+                }
+                reply => unexpected(reply),
             }
         })
     }
@@ -159,8 +211,7 @@ impl Host for WorkersHost {
         Box::pin(async move {
             match self.ask(|_| Wanted::new("G", &[store, key], STORE_MS)).await {
                 Reply::Value(value) => Ok(value.map(Bytes::from)),
-                Reply::Failed(error) => Err(error),
-                Reply::Response(..) => Err(HostError::Other("a response where a value was asked for".to_owned())),
+                reply => unexpected(reply),
             }
         })
     }
@@ -176,8 +227,75 @@ impl Host for WorkersHost {
             let seconds = ttl.map(|ttl| ttl.as_secs().max(60).to_string()).unwrap_or_default();
             let value = String::from_utf8_lossy(&value);
             match self.ask(|_| Wanted::new("P", &[store, key, &seconds, &value], STORE_MS)).await {
-                Reply::Failed(error) => Err(error),
-                Reply::Value(_) | Reply::Response(..) => Ok(()),
+                Reply::Value(_) => Ok(()),
+                reply => unexpected(reply),
+            }
+        })
+    }
+
+    fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>> {
+        Box::pin(async move {
+            let HostBody { handle, length, limit } = match body {
+                Body::Host(body) if body.length != Some(0) => body,
+                Body::Bytes(bytes) if bytes.len() as u64 > most => return Err(HostError::BodyTooLarge),
+                Body::Bytes(bytes) => return Ok(bytes),
+                Body::Empty | Body::Host(_) => return Ok(Bytes::new()),
+            };
+            let most = limit.map_or(most, |limit| limit.min(most));
+            if length.is_some_and(|length| length > most) {
+                return Err(HostError::BodyTooLarge);
+            }
+            let Some(handle) = handle.downcast_ref::<Handle>() else {
+                return Err(HostError::Other("a body of another host".to_owned()));
+            };
+            let ms = milliseconds(timeout);
+            let (mut digits, mut most_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let lines = [handle.name(), most_digits.format(most), digits.format(ms)];
+            match self.ask(|_| Wanted::new("B", &lines, ms as f64)).await {
+                Reply::Bytes(bytes) => Ok(bytes),
+                reply => unexpected(reply),
+            }
+        })
+    }
+
+    fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
+        Box::pin(async move {
+            let shard = Sha256::digest(key)[0] % SHARDS;
+            let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let lines = [shard_digits.format(shard), digits.format(milliseconds(ttl)), key];
+            match self.ask(|_| Wanted::new("L", &lines, STORE_MS)).await {
+                Reply::Value(Some(first)) => Ok(first == "1"),
+                reply => unexpected(reply),
+            }
+        })
+    }
+
+    fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {
+        Box::pin(async move {
+            let Check { algorithm, key, message, signature, lasting } = check;
+            let algorithm = algorithm.name();
+            let name = if lasting { [algorithm, " ", &key.thumbprint].concat() } else { String::new() };
+            let mut digits = itoa::Buffer::new();
+            let length = digits.format(signature.len());
+            let wanted = |jwk: &str| {
+                let lines = [algorithm, &name, jwk, length];
+                Wanted::new("C", &lines, STORE_MS).with([signature, message.as_bytes()].concat())
+            };
+            match self.ask_with_key(&name, || key.jwk.to_string(), wanted).await {
+                Reply::Value(Some(holds)) => Ok(holds == "1"),
+                reply => unexpected(reply),
+            }
+        })
+    }
+
+    fn sign<'a>(&'a self, key: &'a SigningKey, message: &'a str) -> Task<'a, Result<Vec<u8>, HostError>> {
+        Box::pin(async move {
+            let algorithm = key.algorithm.name();
+            let name = ["sign ", algorithm, " ", &key.thumbprint].concat();
+            let wanted = |jwk: &str| Wanted::new("K", &[algorithm, &name, jwk], STORE_MS).with(message.as_bytes());
+            match self.ask_with_key(&name, || key.jwk.to_string(), wanted).await {
+                Reply::Bytes(signature) => Ok(signature.into()),
+                reply => unexpected(reply),
             }
         })
     }

@@ -3,7 +3,12 @@
 
 use super::*;
 use crate::body::Body;
-use http::Response;
+use crate::host::{Check, ClientFacts, Host, HostError, MadeOf, Outgoing};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::key::{PublicKey, SigningKey};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 /// 2026-11-01T00:00:00Z.
@@ -32,14 +37,14 @@ fn load_proxy(route: &str) {
 
 /// A request, without the step that says which header fields are wanted.
 fn request(method: &str, url: &str, fields: &[(&str, &str)], has_body: bool) -> Vec<String> {
-    let mut text = format!("{method}\n{url}\nHTTP/1.1");
+    let mut text = format!("{method}\n{url}\nHTTP/1.1\n");
     let mut size = 0;
     for (name, value) in fields {
         text += &format!("\n{name}\n{value}");
         size += name.len() + value.len() + 4;
     }
     let step = lines(&begin(NOW, has_body, size as u32, text));
-    interest(&step).map_or(step.clone(), |(_, _, rest)| rest)
+    interest(&step).map_or(step.clone(), |interest| interest.rest)
 }
 
 fn get(url: &str) -> Vec<String> {
@@ -55,12 +60,20 @@ fn reply(step: &[String], reply: &[&str]) -> Vec<String> {
     lines(&resume(step[1].parse().expect("it has an identifier"), NOW + 5.0, reply.join("\n")))
 }
 
-/// The fields of requests and of responses that are wanted, and the lines after them.
-fn interest(step: &[String]) -> Option<(Vec<String>, Vec<String>, Vec<String>)> {
+/// What is wanted, and the lines after it.
+struct Said {
+    request: Vec<String>,
+    response: Vec<String>,
+    wishes: String,
+    rest: Vec<String>,
+}
+
+fn interest(step: &[String]) -> Option<Said> {
     let rest = step.split_first().filter(|(kind, _)| *kind == "I")?.1;
     let (request, rest) = counted(rest, 1);
     let (response, rest) = counted(&rest, 1);
-    Some((request, response, rest))
+    let (wishes, rest) = rest.split_first().expect("there is a line of wishes");
+    Some(Said { request, response, wishes: wishes.clone(), rest: rest.to_vec() })
 }
 
 /// So many lines as the first line says, times `each`, and the lines after them.
@@ -174,21 +187,271 @@ fn tasks_that_wait_are_answered_in_any_order() {
 fn fields_to_send_are_said_once() {
     let route = r#"{ "match": { "path": "/", "headers": { "x-preview": true } }, "respond": {} }"#;
     load(env(&[("ROUTE_A", route)]));
-    let first = lines(&begin(NOW, false, 0, "GET\nhttps://gw.test/\nHTTP/2".to_owned()));
-    let (request, response, rest) = interest(&first).expect("it is said");
+    let first = lines(&begin(NOW, false, 0, "GET\nhttps://gw.test/\nHTTP/2\n".to_owned()));
+    let Said { request, response, wishes, rest } = interest(&first).expect("it is said");
     assert!(request.iter().any(|name| name == "x-preview"), "{request:?}");
     assert!(!response.iter().any(|name| name == "x-preview"), "{response:?}");
+    assert_eq!(wishes, "");
     assert_eq!(rest[0], "A");
-    let second = lines(&begin(NOW, false, 0, "GET\nhttps://gw.test/\nHTTP/2".to_owned()));
+    let second = lines(&begin(NOW, false, 0, "GET\nhttps://gw.test/\nHTTP/2\n".to_owned()));
     assert_eq!(second[0], "A");
 }
 
 #[wasm_bindgen_test]
+fn wishes_are_words_on_one_line() {
+    let interest = Interest { all_request_fields: true, country: true, certificate: true, ..Interest::default() };
+    assert_eq!(wire::interest(&interest), "I\n0\n0\ncountry certificate fields\n");
+    let interest = Interest { certificate: true, ..Interest::default() };
+    assert_eq!(wire::interest(&interest), "I\n0\n0\ncertificate\n");
+}
+
+fn facts(line: &str) -> ClientFacts {
+    let text = format!("GET\nhttps://gw.test/\nHTTP/2\n{line}\naccept\n*/*");
+    let (incoming, _) = wire::incoming(text, false, 0).expect("it is a request");
+    assert_eq!(incoming.headers.len(), 1);
+    incoming.facts
+}
+
+#[wasm_bindgen_test]
+fn facts_about_the_client_come_in() {
+    assert_eq!(facts(""), ClientFacts::default());
+    assert_eq!(facts(r#"["NO"]"#), ClientFacts { country: Some("NO".to_owned()), certificate: None });
+    assert_eq!(facts(r#"[null,"0","NONE","0","","","","",""]"#), ClientFacts::default());
+    let line = r#"["NO","1","SUCCESS","0","AB12","CN=a\nb,O=Acme","CN=ca","0F","Dec 22 19:39:00 2027 GMT"]"#;
+    let known = facts(line).certificate.expect("there is a certificate");
+    assert!(known.verified);
+    assert_eq!(
+        [known.sha256, known.subject, known.issuer, known.serial, known.not_after],
+        ["ab12", "CN=a\nb,O=Acme", "CN=ca", "0F", "Dec 22 19:39:00 2027 GMT"]
+    );
+}
+
+#[wasm_bindgen_test]
+fn certificate_is_verified_only_where_everything_says_so() {
+    for said in [r#""1","NONE","0""#, r#""1","FAILED:expired","0""#, r#""1","SUCCESS","1""#, r#""1","SUCCESS",null"#] {
+        let certificate = facts(&format!("[null,{said}]")).certificate.expect("there is a certificate");
+        assert!(!certificate.verified, "{said}");
+    }
+    for nonsense in ["{", "7", r#"["NO",{}]"#] {
+        assert_eq!(facts(nonsense), ClientFacts::default(), "{nonsense}");
+    }
+}
+
+#[wasm_bindgen_test]
 fn binary_body_is_asked_for() {
-    let answer = Response::new(Body::bytes(vec![0xff, 0x00]));
-    let step = HOST.with(|host| host.answer(answer, &Received::default()));
-    assert_eq!(lines(&step)[..3], ["A", "200", "binary"]);
-    assert_eq!((body(), body()), (vec![0xff, 0x00], vec![]));
+    let step = lines(&spawn_step(async |_| Response::new(Body::bytes(vec![0xff, 0x00]))));
+    assert_eq!(step[..3], ["A", "200", "binary"]);
+    assert_eq!((body(0), body(0)), (vec![0xff, 0x00], vec![]));
+}
+
+/// The first step of a task of its own.
+fn spawn_step(task: impl AsyncFnOnce(Rc<WorkersHost>) -> Response<Body> + 'static) -> String {
+    let host = HOST.with(Rc::clone);
+    host.set_time(NOW);
+    let shared = Rc::clone(&host);
+    let future = Box::pin(async move { Step::Answer(task(shared).await) });
+    let id = TASKS.with(|tasks| {
+        tasks.borrow_mut().last += 1;
+        tasks.borrow().last
+    });
+    let step = advance(&host, id, Waiting { future, received: Received::default(), gives_up: 0.0 }, None);
+    interest(&lines(&step)).map_or(step, |said| said.rest.join("\n"))
+}
+
+/// Runs a task whose answer is text: what is said of the outcome.
+fn task<T: std::fmt::Debug>(task: impl AsyncFnOnce(Rc<WorkersHost>) -> T + 'static) -> Vec<String> {
+    let said = async |host| Response::new(Body::bytes(format!("{:?}", task(host).await)));
+    lines(&spawn_step(said))
+}
+
+/// The body of an answer that is text.
+fn said(step: &[String]) -> String {
+    assert_eq!(step[..3], ["A", "200", "text"], "{step:?}");
+    Changes::read(&step[3..]).rest.join("\n")
+}
+
+/// A request of the gateway's own.
+async fn fetch(host: &WorkersHost, headers: &HeaderMap, content: Body) -> Result<Response<Body>, HostError> {
+    let request = Outgoing {
+        method: Method::POST,
+        url: "https://issuer.test/keys".to_owned(),
+        headers,
+        made_of: MadeOf::Nothing,
+        body: content,
+        timeout: Duration::from_secs(5),
+        upgrade: false,
+    };
+    host.fetch(request).await
+}
+
+#[wasm_bindgen_test]
+fn own_request_sends_bytes_and_its_response_is_read() {
+    let step = task(async |host| {
+        let headers = HeaderMap::from_iter([(http::header::ACCEPT, "application/json".parse().expect("it is one"))]);
+        let response = fetch(&host, &headers, Body::bytes(&b"a\nb"[..])).await.expect("there is a response");
+        let cached = response.headers()["cache-control"].clone();
+        (cached, host.collect(response.into_body(), 100, Duration::from_secs(1)).await)
+    });
+    assert_eq!(step[0], "F");
+    let own =
+        ["POST", "https://issuer.test/keys", "bytes", "", "5000", "0", "0", "0", "1", "accept", "application/json"];
+    assert_eq!(step[2..], own);
+    assert_eq!(body(step[1].parse().expect("it is a number")), b"a\nb");
+    let step = reply(&step, &["R", "200", "1", "cache-control", "max-age=60"]);
+    assert_eq!(step[0], "B");
+    assert_eq!(step[2..], ["own", "100", "1000"]);
+    deliver(vec![b'a', 0xff]);
+    deliver(vec![0]);
+    assert_eq!(said(&reply(&step, &["B"])), r#"("max-age=60", Ok(b"a\xff\0"))"#);
+}
+
+#[wasm_bindgen_test]
+fn own_response_leaves_that_of_the_clients_upstream_alone() {
+    let step = spawn_step(async |host| {
+        let headers = HeaderMap::new();
+        let outgoing = Outgoing {
+            method: Method::GET,
+            url: "https://orders.test/".to_owned(),
+            headers: &headers,
+            made_of: MadeOf::Client,
+            body: Body::Empty,
+            timeout: Duration::from_secs(5),
+            upgrade: false,
+        };
+        let response = host.fetch(outgoing).await.expect("there is a response");
+        fetch(&host, &headers, Body::Empty).await.expect("there is a response");
+        response
+    });
+    let step = reply(&lines(&step), &["R", "201", "1", "x-upstream", "1"]);
+    let answer = reply(&step, &["R", "200", "1", "x-own", "1"]);
+    assert_eq!(answer[..3], ["A", "201", "stream"]);
+    let changes = Changes::read(&answer[3..]);
+    assert!(changes.from_what_came && changes.removed.is_empty() && changes.added.is_empty());
+}
+
+#[wasm_bindgen_test]
+fn own_response_can_be_the_answer() {
+    let step = spawn_step(async |host| fetch(&host, &HeaderMap::new(), Body::Empty).await.expect("it answers"));
+    let answer = reply(&lines(&step), &["R", "403", "1", "x-own", "1"]);
+    assert_eq!(answer[..3], ["A", "403", "own"]);
+    let changes = Changes::read(&answer[3..]);
+    assert_eq!((changes.from_what_came, changes.added("x-own")), (false, Some("1")));
+}
+
+#[wasm_bindgen_test]
+fn bodies_that_need_no_reading_do_not_cross() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let step = task(async |host| {
+        let too_long = Body::host(wire::Handle::Request, Some(11));
+        [
+            host.collect(Body::Empty, 10, SECOND).await,
+            host.collect(Body::host(wire::Handle::Request, Some(0)), 10, SECOND).await,
+            host.collect(Body::bytes("abc"), 3, SECOND).await,
+            host.collect(Body::bytes("abc"), 2, SECOND).await,
+            host.collect(too_long, 10, SECOND).await,
+        ]
+    });
+    assert_eq!(said(&step), r#"[Ok(b""), Ok(b""), Ok(b"abc"), Err(BodyTooLarge), Err(BodyTooLarge)]"#);
+}
+
+#[wasm_bindgen_test]
+fn body_of_the_client_is_read_as_far_as_it_may() {
+    let step = task(async |host| {
+        let mut body = Body::host(wire::Handle::Request, None);
+        if let Body::Host(body) = &mut body {
+            body.limit = Some(7);
+        }
+        host.collect(body, 10, Duration::from_millis(1500)).await
+    });
+    assert_eq!(step[2..], ["request", "7", "1500"]);
+    assert_eq!(said(&reply(&step, &["E", "body-too-large", ""])), "Err(BodyTooLarge)");
+}
+
+#[wasm_bindgen_test]
+fn claim_goes_to_one_of_many_places() {
+    let claim = |key: &'static str| task(async move |host| host.claim(None, key, Duration::from_secs(60)).await);
+    let (a, b) = (claim("a\nb"), claim("c"));
+    assert_eq!(a[0], "L");
+    assert_eq!(a[3..], ["60000", "a", "b"]);
+    assert_ne!(a[2], b[2]);
+    assert_eq!(said(&reply(&a, &["V", "1", "1"])), "Ok(true)");
+    assert_eq!(said(&reply(&b, &["V", "1", "0"])), "Ok(false)");
+    let unbound = claim("c");
+    assert_eq!(unbound[2], b[2]);
+    assert_eq!(said(&reply(&unbound, &["E", "denied", "not bound"])), r#"Err(Denied("not bound"))"#);
+}
+
+/// A key as a JWK says it.
+fn jwk(thumbprint: &str) -> PublicKey {
+    let jwk = serde_json::from_str(r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#).expect("it is a JWK");
+    PublicKey { jwk, thumbprint: thumbprint.to_owned() }
+}
+
+/// Checks a signature.
+fn check(thumbprint: &'static str, lasting: bool) -> Vec<String> {
+    task(async move |host| {
+        let key = jwk(thumbprint);
+        let check = Check { algorithm: Algorithm::EdDsa, key: &key, message: "a\nb", signature: &[1, 0xff], lasting };
+        host.verify(check).await
+    })
+}
+
+#[wasm_bindgen_test]
+fn key_crosses_with_the_first_signature_alone() {
+    let first = check("lasting", true);
+    assert_eq!(first[0], "C");
+    assert_eq!(first[2..4], ["EdDSA", "EdDSA lasting"]);
+    assert!(first[4].contains("Ed25519"), "{first:?}");
+    assert_eq!(first[5..], ["2"]);
+    assert_eq!(body(first[1].parse().expect("it is a number")), b"\x01\xffa\nb");
+    assert_eq!(said(&reply(&first, &["V", "1", "1"])), "Ok(true)");
+
+    let second = check("lasting", true);
+    assert_eq!(second[2..], ["EdDSA", "EdDSA lasting", "", "2"]);
+    assert_eq!(said(&reply(&second, &["V", "1", "0"])), "Ok(false)");
+
+    let forgotten = reply(&check("lasting", true), &["E", "unknown-key", ""]);
+    assert_eq!(forgotten[2..], first[2..]);
+    assert_eq!(body(forgotten[1].parse().expect("it is a number")), b"\x01\xffa\nb");
+    assert_eq!(said(&reply(&forgotten, &["E", "other", "no"])), r#"Err(Other("no"))"#);
+}
+
+#[wasm_bindgen_test]
+fn key_that_does_not_last_has_no_name() {
+    for _ in 0..2 {
+        let step = check("passing", false);
+        assert_eq!(step[3], "");
+        assert!(step[4].contains("Ed25519"), "{step:?}");
+        assert_eq!(said(&reply(&step, &["V", "1", "1"])), "Ok(true)");
+    }
+}
+
+#[wasm_bindgen_test]
+fn signature_is_delivered() {
+    let sign = || {
+        task(async |host| {
+            let PublicKey { jwk, thumbprint } = jwk("private");
+            host.sign(&SigningKey { algorithm: Algorithm::EdDsa, jwk, thumbprint }, "message").await
+        })
+    };
+    let step = sign();
+    assert_eq!(step[0], "K");
+    assert_eq!(step[2..4], ["EdDSA", "sign EdDSA private"]);
+    assert!(step[4].contains("Ed25519"), "{step:?}");
+    assert_eq!(body(step[1].parse().expect("it is a number")), b"message");
+    deliver(vec![1, 2]);
+    assert_eq!(said(&reply(&step, &["B"])), "Ok([1, 2])");
+    assert_eq!(sign()[4], "");
+}
+
+#[wasm_bindgen_test]
+fn bytes_of_two_tasks_do_not_mix() {
+    let send = |content: &'static [u8]| {
+        task(async move |host| fetch(&host, &HeaderMap::new(), Body::Bytes(Bytes::from_static(content))).await.is_ok())
+    };
+    let (first, second) = (send(b"1"), send(b"2"));
+    let taken = |step: &[String]| body(step[1].parse().expect("it is a number"));
+    assert_eq!((taken(&first), taken(&second)), (b"1".to_vec(), b"2".to_vec()));
 }
 
 #[wasm_bindgen_test]
@@ -224,7 +487,7 @@ fn stored_configuration_is_read_first_and_kept_behind_the_answer() {
     // `W`, the lines of the first step of what goes on, and then the answer itself.
     assert_eq!(step[0], "W");
     let (behind, answer) = counted(&step[1..], 1);
-    let answer = interest(&answer).map_or(answer, |(_, _, rest)| rest);
+    let answer = interest(&answer).map_or(answer.clone(), |said| said.rest);
     assert_eq!(answer[..2], ["A", "204"]);
     assert_eq!(behind[0], "G");
     assert_eq!(behind[2..], ["CONFIG", "edgate.last-good"]);
@@ -262,7 +525,7 @@ fn forgotten_tasks_are_swept_away() {
     let forgotten = get("https://gw.test/a");
     let before = waiting();
     for _ in 0..64 {
-        let step = lines(&begin(NOW + 2_000.0 + GRACE_MS + 1.0, false, 0, "TRACE\nhttps://gw.test/\n1".to_owned()));
+        let step = lines(&begin(NOW + 2_000.0 + GRACE_MS + 1.0, false, 0, "TRACE\nhttps://gw.test/\n1\n".to_owned()));
         assert_eq!(step[..2], ["A", "501"]);
     }
     assert!(waiting() < before);

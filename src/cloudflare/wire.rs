@@ -6,27 +6,46 @@
 //!
 //! | direction | lines |
 //! |---|---|
-//! | in, a request | method, URL, protocol version, fields |
+//! | in, a request | method, URL, protocol version, what is known of the client, fields |
 //! | in, a response | `R`, status, `1` if there is a body, fields |
 //! | in, a value | `V`, then `1` and the value, or `0` |
+//! | in, bytes | `B`; they were handed to `deliver()` right before, piece by piece |
 //! | in, a failure | `E`, kind, message |
 //! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, `1` to upgrade, the changes |
+//! | out, a body to read | `B`, id, whose, the most bytes, time-out in ms |
 //! | out, a store | `G`, id, store, key; `P`, id, store, key, seconds to live, value |
+//! | out, a signature to check | `C`, id, algorithm, key, JWK, length of the signature; bytes: signature, message |
+//! | out, something to sign | `K`, id, algorithm, key, JWK; bytes: the message |
+//! | out, a claim | `L`, id, shard, ms to live, key |
 //! | out, a wait | `S`, id, ms |
 //! | out, an answer | `A`, status, kind of body, the changes, then the body where it is text |
 //! | out, nothing more | `D` |
 //! | before any of them | `W`, number of lines that follow for a step of its own, which goes on after the answer |
-//! | before any of them | `I`, number of names, the fields of requests, number of names, the fields of responses |
+//! | before any of them | `I`, number of names, the fields of requests, number of names, the fields of responses, wishes |
 //!
 //! Fields are names and values in turn: those of the last `I`, or all before there was one. Changes are: `1` to begin
 //! with what came in or `0` with nothing, the number of names to remove, those names, the number of fields to add, and
 //! their names and values.
+//!
+//! A request whose changes begin with nothing is the gateway's own: all fields of its response come in, and what
+//! `entry.js` and [`Received`] remember of the client's upstream stays.
+//!
+//! Wishes are words on one line: `country`, `certificate`, and `fields` for all fields of requests. What is known of a
+//! client is an empty line where nothing of what is wished is there, else a JSON list: the country, then what
+//! `request.cf.tlsClientAuth` says of the certificate (presented, verified, revoked, SHA-256, subject, issuer, serial
+//! number, end). JSON, because a client chooses what is in a certificate, line feeds too.
+//!
+//! Bytes that go out are taken with `body(id)` right after the step; an answer's with `body(0)`. A key has a name where
+//! it is worth keeping, and its JWK comes with the first step that names it. `entry.js` may have forgotten it: the reply
+//! is the failure `unknown-key` then, and the step comes again with the JWK.
 
+use super::fields::{Fields, Received};
 use crate::body::Body;
 use crate::headers::content_length;
-use crate::host::{HostError, Incoming, MadeOf};
+use crate::host::{Certificate, ClientFacts, HostError, Incoming, MadeOf};
 use crate::interest::Interest;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
 
 /// A task is at its end.
 pub const DONE: &str = "D";
@@ -38,131 +57,33 @@ pub enum Step {
     Done,
 }
 
-/// A header section as it came in: a text, and where the name and value of each field are.
-#[derive(Debug, Default, Clone)]
-pub struct Fields {
-    text: String,
-    at: Vec<[u32; 4]>,
-}
-
-/// What came in last on each side of a request.
-#[derive(Debug, Default)]
-pub struct Received {
-    /// From the client.
-    pub request: Fields,
-    /// From the upstream that was called last.
-    pub response: Fields,
-}
-
 /// A stream that `entry.js` holds for the request it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handle {
     /// The client's body.
     Request,
-    /// The body of the response that came last.
+    /// The body of the client's upstream, which answered last.
     Response,
+    /// The body of the response to a request of the gateway's own, the last one.
+    Own,
 }
 
-impl Received {
-    pub fn new(request: Fields) -> Received {
-        Received { request, response: Fields::default() }
-    }
-}
-
-impl Fields {
-    /// Reads names and values from `start` of a text to its end.
-    fn read(text: String, start: usize) -> (Fields, HeaderMap) {
-        let mut at = Vec::with_capacity(16);
-        let mut map = HeaderMap::with_capacity(24);
-        let mut position = start;
-        while position < text.len() {
-            let name = line(&text, &mut position);
-            let value = line(&text, &mut position);
-            let (Ok(field), Ok(content)) = (
-                HeaderName::from_bytes(&text.as_bytes()[name.clone()]),
-                HeaderValue::from_bytes(&text.as_bytes()[value.clone()]),
-            ) else {
-                continue;
-            };
-            map.append(field, content);
-            // A text of 4 GB does not fit into the memory of wasm.
-            at.push([name.start as u32, name.end as u32, value.start as u32, value.end as u32]);
+impl Handle {
+    /// Its name in a step.
+    pub fn name(self) -> &'static str {
+        match self {
+            Handle::Request => "request",
+            Handle::Response => "response",
+            Handle::Own => "own",
         }
-        (Fields { text, at }, map)
     }
-
-    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let part = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or_default();
-        self.at.iter().map(move |[a, b, c, d]| (part(*a, *b), part(*c, *d)))
-    }
-
-    /// Whether a field came in just as it goes out.
-    fn same(&self, name: &str, map: &HeaderMap) -> bool {
-        let mut out = map.get_all(name).into_iter();
-        let came_in = self.iter().filter(|(known, _)| *known == name);
-        for (_, value) in came_in {
-            if out.next().is_none_or(|out| out.as_bytes() != value.as_bytes()) {
-                return false;
-            }
-        }
-        out.next().is_none()
-    }
-
-    /// Appends the changes that make `map` of this section.
-    fn changes(&self, map: &HeaderMap, made_of: MadeOf, text: &mut String) {
-        if made_of == MadeOf::Nothing {
-            push(text, "0\n0");
-            return add(map.iter(), map.len(), text);
-        }
-        let mut removed = Vec::new();
-        let mut kept: Vec<&str> = Vec::with_capacity(self.at.len());
-        for (name, _) in self.iter() {
-            if kept.contains(&name) || removed.contains(&name) {
-                continue;
-            }
-            if self.same(name, map) { kept.push(name) } else { removed.push(name) }
-        }
-        push(text, "1");
-        push_number(text, removed.len() as u64);
-        for name in removed {
-            push(text, name);
-        }
-        let changed = || map.iter().filter(|(name, _)| !kept.contains(&name.as_str()));
-        add(changed(), changed().count(), text);
-    }
-}
-
-/// Appends fields to add, their number first.
-fn add<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>, count: usize, text: &mut String) {
-    push_number(text, count as u64);
-    for (name, value) in fields {
-        push(text, name.as_str());
-        push(text, &String::from_utf8_lossy(value.as_bytes()));
-    }
-}
-
-/// The next line from `position`, which moves behind it.
-fn line(text: &str, position: &mut usize) -> std::ops::Range<usize> {
-    let start = *position;
-    let rest = text.get(start..).unwrap_or_default();
-    let end = start + rest.find('\n').unwrap_or(rest.len());
-    *position = (end + 1).min(text.len().max(end));
-    start..end
-}
-
-fn push(text: &mut String, line: &str) {
-    text.push('\n');
-    text.push_str(line);
-}
-
-fn push_number(text: &mut String, number: u64) {
-    push(text, itoa::Buffer::new().format(number));
 }
 
 /// A request, and the fields as they came in.
 pub fn incoming(text: String, has_body: bool, headers_size: usize) -> Option<(Incoming, Fields)> {
     let mut position = 0;
     let (method, url, version) = (line(&text, &mut position), line(&text, &mut position), line(&text, &mut position));
+    let facts = line(&text, &mut position);
     let method = Method::from_bytes(&text.as_bytes()[method]).ok()?;
     let (scheme, rest) = text[url].split_once("://")?;
     let scheme = if scheme == "https" { "https" } else { "http" };
@@ -179,6 +100,7 @@ pub fn incoming(text: String, has_body: bool, headers_size: usize) -> Option<(In
         "HTTP/3" => "3",
         _ => "1.1",
     };
+    let facts = if facts.is_empty() { ClientFacts::default() } else { client(&text[facts]) };
     let (fields, headers) = Fields::read(text, position);
     let body = match has_body {
         true => Body::host(Handle::Request, content_length(&headers).ok().flatten()),
@@ -186,19 +108,39 @@ pub fn incoming(text: String, has_body: bool, headers_size: usize) -> Option<(In
     };
     // Cloudflare writes this field itself, over whatever the client sent.
     let peer = headers.get("cf-connecting-ip").and_then(|value| value.to_str().ok()?.parse().ok());
-    let incoming = Incoming { method, scheme, authority, path, query, headers, headers_size, body, peer, version };
+    let incoming =
+        Incoming { method, scheme, authority, path, query, headers, headers_size, body, peer, facts, version };
     Some((incoming, fields))
+}
+
+/// What the platform knows of a client.
+fn client(json: &str) -> ClientFacts {
+    let mut values = serde_json::from_str::<Vec<Option<String>>>(json).unwrap_or_default().into_iter();
+    let country = values.next().flatten();
+    let mut next = || values.next().flatten().unwrap_or_default();
+    let (presented, verified, revoked) = (next(), next(), next());
+    let certificate = (presented == "1").then(|| Certificate {
+        verified: verified == "SUCCESS" && revoked == "0",
+        sha256: next().to_ascii_lowercase(),
+        subject: next(),
+        issuer: next(),
+        serial: next(),
+        not_after: next(),
+    });
+    ClientFacts { country, certificate }
 }
 
 /// What the platform said to a task that waited.
 pub enum Reply {
     Response(Response<Body>, Fields),
     Value(Option<String>),
+    Bytes(Bytes),
+    UnknownKey,
     Failed(HostError),
 }
 
-/// Reads a reply.
-pub fn reply(text: String) -> Option<Reply> {
+/// Reads a reply, and what was delivered before it.
+pub fn reply(text: String, delivered: Vec<u8>) -> Option<Reply> {
     let mut position = 0;
     let kind = line(&text, &mut position);
     let reply = match &text[kind] {
@@ -218,9 +160,13 @@ pub fn reply(text: String) -> Option<Reply> {
             let found = line(&text, &mut position);
             Reply::Value((&text[found] == "1").then(|| text[position..].to_owned()))
         }
+        "B" => Reply::Bytes(delivered.into()),
         _ => {
             let kind = line(&text, &mut position);
-            Reply::Failed(failure(&text[kind], text[position..].to_owned()))
+            match &text[kind] {
+                "unknown-key" => Reply::UnknownKey,
+                kind => Reply::Failed(failure(kind, text[position..].to_owned())),
+            }
         }
     };
     Some(reply)
@@ -247,6 +193,7 @@ pub fn answer(response: Response<Body>, received: &Received) -> (String, Option<
     let mut content = None;
     let (kind, made_of) = match body {
         Body::Host(_) if parts.status == StatusCode::SWITCHING_PROTOCOLS => ("upgrade", MadeOf::Client),
+        Body::Host(body) if body.handle.downcast_ref() == Some(&Handle::Own) => ("own", MadeOf::Nothing),
         Body::Host(_) => ("stream", MadeOf::Client),
         Body::Empty => ("none", MadeOf::Nothing),
         Body::Bytes(bytes) => match String::from_utf8(bytes.into()) {
@@ -271,6 +218,8 @@ pub fn answer(response: Response<Body>, received: &Received) -> (String, Option<
 /// What a task waits for, as a step.
 pub struct Wanted {
     pub text: String,
+    /// What `entry.js` takes beside it.
+    pub bytes: Option<Vec<u8>>,
     /// The longest it can take.
     pub longest_ms: f64,
 }
@@ -283,7 +232,11 @@ impl Wanted {
         for line in lines {
             push(&mut text, line);
         }
-        Wanted { text, longest_ms }
+        Wanted { text, bytes: None, longest_ms }
+    }
+
+    pub fn with(self, bytes: impl Into<Vec<u8>>) -> Wanted {
+        Wanted { bytes: Some(bytes.into()), ..self }
     }
 
     /// Appends the changes that make a header section of what the client sent.
@@ -317,6 +270,10 @@ pub fn interest(interest: &Interest) -> String {
             push(&mut text, name.as_str());
         }
     }
+    let Interest { country, certificate, all_request_fields, .. } = interest;
+    let wishes = [(country, "country"), (certificate, "certificate"), (all_request_fields, "fields")];
+    let wishes: Vec<&str> = wishes.into_iter().filter(|(wished, _)| **wished).map(|(_, word)| word).collect();
+    push(&mut text, &wishes.join(" "));
     text.push('\n');
     text
 }
@@ -324,4 +281,22 @@ pub fn interest(interest: &Interest) -> String {
 /// What cannot happen still gets an answer.
 pub fn unavailable() -> String {
     "A\n503\nnone\n0\n0\n0".to_owned()
+}
+
+/// The next line from `position`, which moves behind it.
+pub fn line(text: &str, position: &mut usize) -> std::ops::Range<usize> {
+    let start = *position;
+    let rest = text.get(start..).unwrap_or_default();
+    let end = start + rest.find('\n').unwrap_or(rest.len());
+    *position = (end + 1).min(text.len().max(end));
+    start..end
+}
+
+pub fn push(text: &mut String, line: &str) {
+    text.push('\n');
+    text.push_str(line);
+}
+
+pub fn push_number(text: &mut String, number: u64) {
+    push(text, itoa::Buffer::new().format(number));
 }

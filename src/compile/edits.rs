@@ -1,6 +1,6 @@
 //! Changes to header fields in a route's section: which fields may be changed, and what they may be set to.
 
-use super::bad_header_name;
+use super::{bad_header_name, secret_slot};
 use crate::config::HeaderEdits;
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::config::words::Text;
@@ -8,6 +8,7 @@ use crate::headers::is_reserved;
 use crate::policy::transform::{Edits, FieldValue};
 use crate::template::{Parameters, Part, Template};
 use http::{HeaderName, HeaderValue};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 type Diagnostics = Vec<Diagnostic>;
@@ -66,22 +67,12 @@ fn field_value(
 ) -> Option<FieldValue> {
     match text {
         Text::Secret(secret) => {
-            let name = &secret.secret;
-            // It is also the name of a Spin variable, which knows no empty words.
-            let capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-            let word = |word: &str| !word.is_empty() && word.bytes().all(capitals);
-            if !name.starts_with(|c: char| c.is_ascii_uppercase()) || !name.split('_').all(word) {
-                let message = format!("`{name}` is no name of a secret");
-                let help = "names are words of capitals and digits joined by single `_`: ORDERS_KEY";
-                diagnostics
-                    .push(Diagnostic::new(Code::BadValue, place.key("secret"), message, "not a name").help(help));
-                return None;
-            }
+            let slot = secret_slot(&secret.secret, &place.key("secret"), fits_a_field, diagnostics)?;
             if HeaderValue::from_str(&secret.prefix).is_err() {
                 diagnostics.push(bad_value(place.key("prefix")));
                 return None;
             }
-            Some(FieldValue::Secret { name: name.clone(), prefix: secret.prefix.clone(), value: None })
+            Some(FieldValue::Secret { secret: slot, prefix: secret.prefix.clone(), value: OnceCell::new() })
         }
         Text::Template(text) => {
             let template = Template::compile(text, place, parameters, diagnostics)?;
@@ -99,6 +90,10 @@ fn field_value(
             }
         }
     }
+}
+
+fn fits_a_field(secret: &str) -> Result<(), &'static str> {
+    HeaderValue::try_from(secret).map(drop).map_err(|_| "no header field can hold it")
 }
 
 fn bad_value(place: Place) -> Diagnostic {

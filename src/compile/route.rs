@@ -1,10 +1,10 @@
 //! A route's section: what it matches, its policies, its action.
 
-use super::{BODY, WAIT, address, bad_header_name, edits, size, unknown_upstream, within};
+use super::{BODY, WAIT, access, address, authenticate, bad_header_name, cors, edits, size, unknown_upstream, within};
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::read::{Read, read};
-use crate::config::words::{OneOrMany, Presence};
+use crate::config::words::{OneOrMany, OrNone, Presence};
 use crate::config::{self, HeaderEdits};
 use crate::gateway::{Action, Gateway, Route};
 use crate::host::Capabilities;
@@ -15,6 +15,7 @@ use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Conditions, METHODS};
 use crate::routing::pattern::Pattern;
 use crate::routing::{Entry, HostPattern, RouteId};
+use crate::rule;
 use crate::template::{Parameters, Template};
 use crate::upstream::{PathRewrite, Proxy, QueryRewrite};
 use bytes::Bytes;
@@ -30,6 +31,10 @@ pub struct Scope<'a> {
     pub deadline: Std,
     /// In bytes.
     pub max_body: u64,
+    /// What holds for all routes.
+    pub gateway: &'a config::Gateway,
+    /// Who may be known.
+    pub known: &'a authenticate::Scope<'a>,
 }
 
 /// A way in to a route, with the places of its pattern and of its route.
@@ -62,6 +67,7 @@ pub fn compile(
         let route = One { place: &place, scope, section: &section };
         let patterns = route.patterns(diagnostics);
         let found = route.entries(id, name, &patterns, diagnostics);
+        let methods = found.first().map(|placed| placed.entry.conditions.methods).unwrap_or_default();
         entries.extend(found);
         let patterns: Vec<&Pattern> = patterns.iter().map(|(pattern, _)| &**pattern).collect();
         let action = route.action(&patterns, complete, diagnostics);
@@ -75,7 +81,7 @@ pub fn compile(
         let policies = route.policies(&patterns, diagnostics);
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
         let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
-        gateway.routes.push(Route { name: name.clone(), policies, action, deadline });
+        gateway.routes.push(Route { name: name.clone(), methods, policies, action, deadline });
     }
     for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
         let message = format!("no route uses the upstream `{name}`");
@@ -122,7 +128,9 @@ impl One<'_> {
         let everywhere =
             |name: &&&str| patterns.iter().all(|pattern| pattern.names.iter().any(|known| known == **name));
         let all = some.iter().filter(everywhere).copied().collect();
-        Parameters { all, some, unsure: patterns.len() < self.section.r#match.path.items.len() }
+        let unsure = patterns.len() < self.section.r#match.path.items.len();
+        let without_country = self.scope.targets.iter().find(|target| !target.country).map(|target| target.platform);
+        Parameters { all, some, unsure, identity: self.authenticates().is_some(), without_country }
     }
 
     fn entries(
@@ -365,16 +373,63 @@ impl One<'_> {
         };
         let request = compiled("request_headers", &self.section.request_headers);
         let response = compiled("response_headers", &self.section.response_headers);
-        let mut policies = vec![Policy::LimitBody(LimitBody { most })];
+        let mut policies = self.gates(diagnostics);
+        policies.push(Policy::LimitBody(LimitBody { most }));
+        policies.extend(self.identity(&parameters, diagnostics));
         if !request.is_empty() || !response.is_empty() {
             policies.push(Policy::Transform(Transform { request, response }));
         }
         policies
     }
+
+    /// Who may call at all.
+    fn gates(&self, diagnostics: &mut Diagnostics) -> Vec<Policy> {
+        let Scope { gateway, targets, .. } = self.scope;
+        let mut policies = Vec::new();
+        if let Some((section, place)) = self.chosen("cors", &self.section.cors, &gateway.cors) {
+            policies.extend(cors::compile(section, &place, diagnostics).map(Policy::Cors));
+        }
+        if let Some((section, place)) = self.chosen("access", &self.section.access, &gateway.access) {
+            policies.extend(access::compile(section, &place, targets, diagnostics).map(Policy::Access));
+        }
+        policies
+    }
+
+    /// Who calls, and what they may do.
+    fn identity(&self, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Vec<Policy> {
+        let Scope { known, targets, .. } = self.scope;
+        let authenticate = self
+            .authenticates()
+            .and_then(|(section, place)| authenticate::compile(section, &place, known, diagnostics));
+        let authorize = self.section.authorize.as_ref().map(|section| {
+            let scope = rule::Scope { parameters, targets, has_identity: parameters.identity };
+            let place = self.place.key("authorize");
+            authenticate::authorize(section, &place, authenticate.as_ref(), &scope, diagnostics)
+        });
+        authenticate.map(Policy::Authenticate).into_iter().chain(authorize.map(Policy::Authorize)).collect()
+    }
+
+    fn authenticates(&self) -> Option<(&config::identity::Authenticate, Place)> {
+        self.chosen("authenticate", &self.section.authenticate, &self.scope.gateway.authenticate)
+    }
+
+    /// What the route says, else what the gateway says of all routes, and the place of it.
+    fn chosen<'a, T>(
+        &self,
+        key: &str,
+        own: &'a Option<OrNone<T>>,
+        general: &'a Option<OrNone<T>>,
+    ) -> Option<(&'a T, Place)> {
+        match (own, general) {
+            (Some(own), _) => Some((own.as_option()?, self.place.key(key))),
+            (None, Some(general)) => Some((general.as_option()?, place_of(Kind::Gateway, "").key(key))),
+            (None, None) => None,
+        }
+    }
 }
 
 /// The items of a key that takes one or many, each with its place.
-fn placed<'a>(items: &'a OneOrMany, place: &Place) -> Vec<(Place, &'a str)> {
+pub fn placed<'a>(items: &'a OneOrMany, place: &Place) -> Vec<(Place, &'a str)> {
     let place_of = |index| if items.list { place.index(index) } else { place.clone() };
     items.items.iter().enumerate().map(|(index, item)| (place_of(index), item.as_str())).collect()
 }

@@ -95,8 +95,9 @@ codes! {
     BadSize "bad-size" Error "A size cannot be read.",
     OutOfRange "out-of-range" Error "A value is smaller or larger than the key allows.",
     BadUrl "bad-url" Error "An upstream's address is not an absolute http or https URL without query and fragment.",
-    BadNetwork "bad-network" Error "A trusted proxy is neither an IP address nor a network in CIDR form.",
+    BadNetwork "bad-network" Error "An address to trust, allow or deny is neither an IP address nor a network in CIDR form.",
     BadHost "bad-host" Error "A host to match is not a host name, nor one with a leading `*.`.",
+    BadOrigin "bad-origin" Error "An origin is not written as browsers write it, or may not have credentials.",
     BadPattern "bad-pattern" Error "A path pattern cannot be parsed.",
     BadMethod "bad-method" Error "A method is none that edgate routes.",
     BadHeader "bad-header" Error "A header's name or value has characters that HTTP does not allow.",
@@ -104,7 +105,14 @@ codes! {
     BadStatus "bad-status" Error "A status code cannot be used here.",
     BadTemplate "bad-template" Error "A template cannot be parsed.",
     UnknownPlaceholder "unknown-placeholder" Error "A template names a value that does not exist.",
-    UnboundPlaceholder "unbound-placeholder" Error "A template names a path parameter that not every pattern of the route binds.",
+    UnboundPlaceholder "unbound-placeholder" Error "A template or a rule names a path parameter that not every pattern of the route binds.",
+    BadRule "bad-rule" Error "A rule of `authorize` cannot be read, or says the same of every request.",
+    BadKey "bad-key" Error "A key, or the hash of one, cannot be used.",
+    NoIdentity "no-identity" Error "Something needs to know who the client is, on a route that does not find out.",
+    NoConsumers "no-consumers" Error "A way to show who one is opens to nobody.",
+    DuplicateIdentity "duplicate-identity" Error "Two consumers would be known by the same key, name or user.",
+    UnknownIssuer "unknown-issuer" Error "A route names an issuer that is not there.",
+    UnusedIssuer "unused-issuer" Warning "No route takes the tokens of this issuer.",
     UnknownUpstream "unknown-upstream" Error "A route names an upstream that is not there.",
     NoAction "no-action" Error "A route says nothing about what to do.",
     SeveralActions "several-actions" Error "A route says more than one thing to do.",
@@ -218,11 +226,12 @@ impl fmt::Display for Place {
 
 /// `did you mean ..?`, where one of the known words is close enough to the written one.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let written = written.to_lowercase();
+    // Of ASCII alone: almost every known word is, and the tables for all of Unicode would be 10 KB of the compressed wasm.
+    let written = written.to_ascii_lowercase();
     let allowed = 1 + written.len() / 5;
     known
         .into_iter()
-        .map(|word| (distance(&written, &word.to_lowercase()), word))
+        .map(|word| (distance(&written, &word.to_ascii_lowercase()), word))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, word)| format!("did you mean `{word}`?"))

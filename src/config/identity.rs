@@ -115,6 +115,7 @@ pub struct Introspection {
     pub url: String,
     /// Who asks: sent with `client_secret` by HTTP Basic (RFC 6749, section 2.3.1).
     pub client_id: String,
+    /// The client's secret.
     pub client_secret: SecretName,
     /// How long an answer about a good token is remembered, at most. 1 m when not given; 0 s to 1 h.
     pub cache: Option<Duration>,
@@ -122,8 +123,8 @@ pub struct Introspection {
     pub negative_cache: Option<Duration>,
 }
 
-/// Tokens that are bound to a key of the client (RFC 9449). A bound token is accepted with its proof only, also where
-/// this is not given.
+/// Tokens that are bound to a key of the client (RFC 9449). A bound token is accepted with its proof only, and not at all
+/// where this is not given.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -231,7 +232,7 @@ pub struct Authenticate {
     pub optional: bool,
     /// Passes the client's credentials on to the upstream. They are taken away when not given.
     pub keep_credentials: bool,
-    /// Only writes into the log what would be refused.
+    /// Only writes into the log what would be refused. The content of signed requests is not read then.
     pub dry_run: bool,
 }
 
@@ -361,7 +362,7 @@ pub struct InternalToken {
     pub audience: Option<String>,
     /// How long it holds. 1 m when not given; 1 s to 1 h.
     pub ttl: Option<Duration>,
-    /// The header field that holds it, after `Bearer `. `Authorization` when not given.
+    /// The header field that holds it. `Authorization` when not given, after `Bearer `.
     pub header: Option<String>,
     /// Further claims, as templates: `{ email = "{claim.email}" }`. `sub` is the subject of the identity.
     #[serde(default)]

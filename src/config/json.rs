@@ -1,13 +1,26 @@
 //! JSON as people write it into bindings: parsed by serde_json, with the one check it leaves out, since a key that
 //! stands twice would otherwise lose one of its values without a word.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
 /// Parses a JSON text. The error is serde_json's, with line and column.
 pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Strict>(text).map(|strict| strict.0)
+}
+
+/// Reads what a key-value store holds: one object, of bounded size. The error is for the operator.
+pub fn stored<T: DeserializeOwned>(value: &[u8], most: usize) -> Result<T, String> {
+    if value.len() > most {
+        return Err(format!("it has {} bytes, and may have {most}", value.len()));
+    }
+    let text = str::from_utf8(value).map_err(|error| error.to_string())?;
+    let value = parse(text).map_err(|error| error.to_string())?;
+    if !value.is_object() {
+        return Err("it is no object".to_owned());
+    }
+    T::deserialize(value).map_err(|error| error.to_string())
 }
 
 /// Whether an error of [`parse`] means a key that stands twice, rather than bad syntax.

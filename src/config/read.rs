@@ -28,8 +28,8 @@ pub fn read<T: DeserializeOwned>(place: &Place, value: &Value, diagnostics: &mut
         match T::deserialize(Node { value, trail: &trail }) {
             Ok(section) => return Some(Read { section, complete: skip.is_empty() }),
             Err(fault) => {
-                let path = fault.path.clone().unwrap_or_default();
-                let missing = fault.missing.map(|key| [path.as_slice(), &[Step::Key(key.to_owned())]].concat());
+                let path = fault.0.path.clone().unwrap_or_default();
+                let missing = fault.0.missing.map(|key| [path.as_slice(), &[Step::Key(key.to_owned())]].concat());
                 // What is missing only because it was left out has been reported already.
                 if !missing.is_some_and(|missing| skip.contains(&missing)) {
                     diagnostics.push(fault.diagnostic(place));
@@ -50,43 +50,57 @@ pub fn fault<E: de::Error>(code: Code, message: impl fmt::Display, help: impl fm
     E::custom(format_args!("{}\u{1}{message}\u{1}{help}", code.as_str()))
 }
 
-/// A mistake on its way out of serde. The path is filled in by the first value that it passes.
+/// A mistake on its way out of serde. In a box, since every value that is read may end in one: what serde makes of the
+/// schema is a tenth of the wasm, and was a third more when each step moved a whole mistake.
 #[derive(Debug)]
-pub struct Fault {
+pub struct Fault(Box<Mistake>);
+
+#[derive(Debug)]
+struct Mistake {
     code: Code,
     message: String,
     label: String,
     help: Option<String>,
+    /// Filled in by the first value that it passes.
     path: Option<Vec<Step>>,
     at: At,
     missing: Option<&'static str>,
 }
 
 impl Fault {
+    #[cold]
     fn new(code: Code, message: String, label: &str) -> Fault {
-        Fault { code, message, label: label.to_owned(), help: None, path: None, at: At::Value, missing: None }
+        let label = label.to_owned();
+        Fault(Box::new(Mistake { code, message, label, help: None, path: None, at: At::Value, missing: None }))
     }
 
+    fn help(mut self, help: Option<String>) -> Fault {
+        self.0.help = help;
+        self
+    }
+
+    #[cold]
     fn at(mut self, trail: &Trail<'_>, at: At) -> Fault {
-        if self.path.is_none() {
-            self.path = Some(trail.path());
+        let mistake = &mut *self.0;
+        if mistake.path.is_none() {
+            mistake.path = Some(trail.path());
             // A missing key is shown at the table that should have it.
-            self.at = if self.missing.is_some() { At::Key } else { at };
+            mistake.at = if mistake.missing.is_some() { At::Key } else { at };
         }
         self
     }
 
     fn diagnostic(self, section: &Place) -> Diagnostic {
+        let Mistake { code, message, label, help, path: inside, at, .. } = *self.0;
         let mut path = section.path.clone();
-        path.extend(self.path.unwrap_or_default());
-        let place = Place { path, at: self.at, within: None };
-        Diagnostic { help: self.help, ..Diagnostic::new(self.code, place, self.message, self.label) }
+        path.extend(inside.unwrap_or_default());
+        Diagnostic { help, ..Diagnostic::new(code, Place { path, at, within: None }, message, label) }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -109,7 +123,7 @@ impl de::Error for Fault {
         match (Code::ALL.iter().find(|code| code.as_str() == first), parts.next()) {
             (Some(code), Some(message)) => {
                 let help = parts.next().filter(|help| !help.is_empty()).map(str::to_owned);
-                Fault { help, ..Fault::new(*code, message.to_owned(), label(*code)) }
+                Fault::new(*code, message.to_owned(), label(*code)).help(help)
             }
             _ => Fault::new(Code::BadValue, text, "here"),
         }
@@ -131,18 +145,19 @@ impl de::Error for Fault {
     }
 
     fn unknown_variant(written: &str, known: &'static [&'static str]) -> Fault {
-        let help = Some(suggestion(written, known));
-        Fault { help, ..Fault::new(Code::UnknownValue, format!("`{written}` is no value of this key"), "unknown word") }
+        let message = format!("`{written}` is no value of this key");
+        Fault::new(Code::UnknownValue, message, "unknown word").help(Some(suggestion(written, known)))
     }
 
     fn unknown_field(written: &str, known: &'static [&'static str]) -> Fault {
-        let help = Some(suggestion(written, known));
-        Fault { help, ..Fault::new(Code::UnknownKey, format!("there is no key `{written}` here"), "unknown key") }
+        let message = format!("there is no key `{written}` here");
+        Fault::new(Code::UnknownKey, message, "unknown key").help(Some(suggestion(written, known)))
     }
 
     fn missing_field(key: &'static str) -> Fault {
-        let fault = Fault::new(Code::MissingKey, format!("the key `{key}` is missing"), "needed here");
-        Fault { missing: Some(key), ..fault }
+        let mut fault = Fault::new(Code::MissingKey, format!("the key `{key}` is missing"), "needed here");
+        fault.0.missing = Some(key);
+        fault
     }
 
     fn duplicate_field(key: &'static str) -> Fault {
@@ -191,19 +206,29 @@ fn describe(found: Unexpected<'_>) -> String {
 /// The steps from the section to a value, on the stack.
 struct Trail<'a> {
     parent: Option<&'a Trail<'a>>,
-    step: Option<Step>,
+    step: Option<Here<'a>>,
     /// What was left out because of an earlier mistake.
     skip: &'a BTreeSet<Vec<Step>>,
 }
 
+/// A step that nobody has to remember yet.
+#[derive(Clone, Copy)]
+enum Here<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
 impl<'a> Trail<'a> {
-    fn then(&'a self, step: Step) -> Trail<'a> {
+    fn then(&'a self, step: Here<'a>) -> Trail<'a> {
         Trail { parent: Some(self), step: Some(step), skip: self.skip }
     }
 
     fn path(&self) -> Vec<Step> {
         let mut path = self.parent.map(Trail::path).unwrap_or_default();
-        path.extend(self.step.clone());
+        path.extend(self.step.map(|step| match step {
+            Here::Key(key) => Step::Key(key.to_owned()),
+            Here::Index(index) => Step::Index(index),
+        }));
         path
     }
 
@@ -277,45 +302,54 @@ impl<'de> de::SeqAccess<'de> for Elements<'_> {
     type Error = Fault;
 
     fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        while let Some(value) = self.list.get(self.next) {
-            let trail = self.trail.then(Step::Index(self.next));
-            self.next += 1;
-            if !trail.skipped() {
-                return seed.deserialize(Node { value, trail: &trail }).map(Some);
-            }
-        }
-        Ok(None)
+        let Some((index, value)) = self.next() else { return Ok(None) };
+        let trail = self.trail.then(Here::Index(index));
+        seed.deserialize(Node { value, trail: &trail }).map(Some)
+    }
+}
+
+impl<'a> Elements<'a> {
+    /// The next one that was not left out.
+    #[inline(never)]
+    fn next(&mut self) -> Option<(usize, &'a Value)> {
+        let mut left = self.list.iter().enumerate().skip(self.next);
+        let found = left.find(|(index, _)| !self.trail.then(Here::Index(*index)).skipped());
+        self.next = found.map_or(self.list.len(), |(index, _)| index + 1);
+        found
     }
 }
 
 struct Entries<'a> {
     map: &'a Map<String, Value>,
     entries: serde_json::map::Iter<'a>,
-    current: Option<(&'a String, &'a Value)>,
+    current: Option<(&'a str, &'a Value)>,
     trail: &'a Trail<'a>,
+}
+
+impl<'a> Entries<'a> {
+    /// The next key that was not left out.
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a str> {
+        let mut left = self.entries.by_ref().map(|(key, value)| (key.as_str(), value));
+        self.current = left.find(|(key, _)| !self.trail.then(Here::Key(key)).skipped());
+        self.current.map(|(key, _)| key)
+    }
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'_> {
     type Error = Fault;
 
     fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        for (key, value) in self.entries.by_ref() {
-            let trail = self.trail.then(Step::Key(key.clone()));
-            if trail.skipped() {
-                continue;
-            }
-            self.current = Some((key, value));
-            let key = IntoDeserializer::<Fault>::into_deserializer(key.as_str());
-            return seed.deserialize(key).map(Some).map_err(|fault| fault.at(&trail, At::Key));
-        }
-        Ok(None)
+        let Some(key) = self.next() else { return Ok(None) };
+        let read = seed.deserialize(IntoDeserializer::<Fault>::into_deserializer(key));
+        read.map(Some).map_err(|fault| fault.at(&self.trail.then(Here::Key(key)), At::Key))
     }
 
     fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
         let Some((key, value)) = self.current.take() else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
-        let trail = self.trail.then(Step::Key(key.clone()));
+        let trail = self.trail.then(Here::Key(key));
         seed.deserialize(Node { value, trail: &trail })
     }
 

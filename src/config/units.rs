@@ -117,7 +117,7 @@ impl<'de> Deserialize<'de> for Size {
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let units = if ms == 0 { &DURATIONS[1..2] } else { &DURATIONS[..4] };
+        let units = if ms == 0 { &DURATIONS[1..2] } else { &DURATIONS[..] };
         let (name, factor) = largest(ms, units).unwrap_or(units[0]);
         write!(f, "{}{name}", ms / factor)
     }
@@ -189,6 +189,8 @@ mod tests {
     fn quantities_print_as_they_are_written() {
         assert_eq!(Duration(Std::from_secs(90)).to_string(), "90s");
         assert_eq!(Duration(Std::from_secs(120)).to_string(), "2m");
+        assert_eq!(Duration(Std::from_secs(36 * 3_600)).to_string(), "36h");
+        assert_eq!(Duration(Std::from_secs(48 * 3_600)).to_string(), "2d");
         assert_eq!(Duration(Std::ZERO).to_string(), "0s");
         assert_eq!(Size(8_000).to_string(), "8 KB");
         assert_eq!(Size(256_000).to_string(), "256 KB");

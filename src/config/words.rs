@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -129,7 +129,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
             fn visit_str<E: Error>(self, word: &str) -> Result<OrNone<T>, E> {
                 match word {
                     "none" => Ok(OrNone::None),
-                    other => Err(E::unknown_variant(other, &["none"])),
+                    other => Err(E::invalid_type(Unexpected::Str(other), &self)),
                 }
             }
 

@@ -153,6 +153,15 @@ fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 
+/// The host of an authority, without its port and without a dot at its end.
+pub fn host_of(authority: &str) -> &str {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.strip_suffix('.').unwrap_or(host)
+}
+
 /// Whether a text can be a host with its port, and nothing else.
 pub fn is_host(host: &str) -> bool {
     !host.is_empty()

@@ -1,5 +1,7 @@
 //! The algorithms of signatures (RFC 7518, section 3.1; RFC 8037). A closed list: `none` is not on it.
 
+use jwt_compact::{Algorithm as Implementation, AlgorithmSignature};
+
 /// How something is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
@@ -52,13 +54,27 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of a name, spelt exactly.
+    /// The algorithm of a name, spelt exactly. `Ed25519` is the newer name of what `EdDSA` means here (RFC 9864,
+    /// section 2.2): WebCrypto writes it into keys.
     pub fn of(name: &str) -> Option<Algorithm> {
-        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        match name {
+            "Ed25519" => Some(Algorithm::EdDsa),
+            name => Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name),
+        }
     }
 
     /// Whether one secret signs and verifies.
     pub fn is_symmetric(self) -> bool {
         matches!(self, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512)
     }
+}
+
+/// Whether a signature holds by an implementation of its algorithm. One of another length than all have does not.
+pub fn holds<A: Implementation>(implementation: &A, key: &A::VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
+    // An implementation may count on the length (jwt_compact::AlgorithmSignature::LENGTH).
+    if A::Signature::LENGTH.is_some_and(|length| length.get() != signature.len()) {
+        return false;
+    }
+    A::Signature::try_from_slice(signature)
+        .is_ok_and(|signature| implementation.verify_signature(&signature, key, message))
 }

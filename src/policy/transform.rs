@@ -1,12 +1,20 @@
 //! Fixed changes to header fields, on the way in and on the way out. Values are templates over the request, or
 //! secrets.
+//!
+//! What characters beyond ASCII come to is the same on both platforms: their UTF-8, which HTTP has as opaque octets
+//! (RFC 9110, section 5.5). Workers' `Headers` says it takes bytes, and writes and reads UTF-8. Control characters no
+//! field can hold: a request that would need one is refused, also where a claim of its token is the reason, since
+//! without the field the upstream might take somebody for nobody. An answer goes without the field.
 
 use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::headers::remove_spellings;
 use crate::interest::Interest;
 use crate::reject::Reject;
+use crate::secret::SecretSlot;
 use crate::template::{Goal, Template};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use std::cell::OnceCell;
 
 /// The changes of a route.
 #[derive(Debug, Default)]
@@ -29,11 +37,12 @@ pub enum FieldValue {
     /// Known at load.
     Fixed(HeaderValue),
     Template(Template),
-    /// A secret, and what stands before it. It is filled in once, when the configuration is loaded.
+    /// A secret, and what stands before it.
     Secret {
-        name: String,
+        secret: SecretSlot,
         prefix: String,
-        value: Option<HeaderValue>,
+        /// The two together, made when they are first needed.
+        value: OnceCell<Option<HeaderValue>>,
     },
 }
 
@@ -57,10 +66,9 @@ impl Transform {
     }
 
     /// The secrets among its values.
-    pub fn secrets(&mut self) -> impl Iterator<Item = (&str, &str, &mut Option<HeaderValue>)> {
-        let sides = [&mut self.request, &mut self.response].into_iter();
-        sides.flat_map(|edits| edits.set.iter_mut().chain(&mut edits.add)).filter_map(|(_, value)| match value {
-            FieldValue::Secret { name, prefix, value } => Some((name.as_str(), prefix.as_str(), value)),
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
+        self.request.values_of().chain(self.response.values_of()).filter_map(|(_, value)| match value {
+            FieldValue::Secret { secret, .. } => Some(secret),
             FieldValue::Fixed(_) | FieldValue::Template(_) => None,
         })
     }
@@ -120,15 +128,14 @@ impl Edits {
     }
 
     fn apply(&self, values: Values, headers: &mut HeaderMap) {
-        for name in &self.remove {
-            headers.remove(name);
+        // What is set replaces the client's, also where there is nothing to set.
+        for name in self.remove.iter().chain(self.set.iter().map(|(name, _)| name)) {
+            remove_spellings(headers, name);
         }
         let mut values = values.into_iter();
         for (name, _) in &self.set {
-            match values.next().flatten() {
-                Some(value) => drop(headers.insert(name.clone(), value)),
-                // What is set replaces the client's, also where there is nothing to set.
-                None => drop(headers.remove(name)),
+            if let Some(value) = values.next().flatten() {
+                headers.insert(name.clone(), value);
             }
         }
         for ((name, _), value) in self.add.iter().zip(values) {
@@ -143,7 +150,14 @@ impl FieldValue {
     fn of(&self, ex: &Exchange) -> Result<Option<HeaderValue>, Unusable> {
         match self {
             FieldValue::Fixed(value) => Ok(Some(value.clone())),
-            FieldValue::Secret { value, .. } => Ok(value.clone()),
+            FieldValue::Secret { secret, prefix, value } => {
+                let made = || {
+                    let mut value = HeaderValue::try_from([prefix.as_str(), secret.get()].concat()).ok()?;
+                    value.set_sensitive(true);
+                    Some(value)
+                };
+                Ok(value.get_or_init(made).clone())
+            }
             FieldValue::Template(template) => match template.expand(ex, Goal::Text) {
                 Some(text) => HeaderValue::try_from(text).map(Some).map_err(|_| Unusable),
                 None => Ok(None),

@@ -1,21 +1,30 @@
 //! What the core needs, on Spin.
 
+use super::failure::failure;
 use super::message;
+use super::redis::Redis;
 use crate::body::Body;
-use crate::host::{Host, HostError, Outgoing, Task, Timestamp};
+use crate::host::{Check, Host, HostError, Outgoing, Task, Timestamp};
+use crate::jose::key::SigningKey;
+use crate::jose::native;
 use bytes::Bytes;
 use http::Response;
 use spin_sdk::key_value::{Error as StoreError, Store};
 use spin_sdk::wasip3;
 use spin_sdk::wasip3::http::client;
-use spin_sdk::wasip3::http::types::ErrorCode;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 /// The platform.
-pub struct SpinHost;
+#[derive(Default)]
+pub struct SpinHost {
+    redis: Redis,
+}
+
+/// How long Redis may take to decide a claim: it takes a millisecond, or is not well.
+const CLAIM: Duration = Duration::from_secs(5);
 
 /// Spin's stores have no time to live, so a value with one carries it: this, milliseconds since 1970, a line feed, the
 /// value.
@@ -84,6 +93,34 @@ impl Host for SpinHost {
         })
     }
 
+    fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>> {
+        Box::pin(async move {
+            let result = within(timeout, message::collect(body, most)).await;
+            result.unwrap_or(Err(HostError::Timeout))
+        })
+    }
+
+    fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
+        Box::pin(async move {
+            let address = redis.ok_or_else(|| HostError::Denied("there is no `gateway.redis`".to_owned()))?;
+            within(CLAIM, self.redis.claim(address, key, ttl)).await.unwrap_or_else(|| {
+                self.redis.close();
+                Err(HostError::Timeout)
+            })
+        })
+    }
+
+    fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {
+        let holds = native::verify(check.algorithm, check.key, check.message.as_bytes(), check.signature);
+        Box::pin(std::future::ready(Ok(holds)))
+    }
+
+    fn sign<'a>(&'a self, key: &'a SigningKey, message: &'a str) -> Task<'a, Result<Vec<u8>, HostError>> {
+        let signature = native::sign(key, message.as_bytes());
+        let result = signature.ok_or_else(|| HostError::Other("this key cannot sign".to_owned()));
+        Box::pin(std::future::ready(result))
+    }
+
     fn secret<'a>(&'a self, name: &'a str) -> Task<'a, Option<String>> {
         Box::pin(async move { spin_sdk::variables::get(name.to_ascii_lowercase()).await.ok() })
     }
@@ -120,38 +157,5 @@ fn store_failure(error: StoreError) -> HostError {
         StoreError::NoSuchStore => HostError::Denied("no store has this label".to_owned()),
         StoreError::AccessDenied => HostError::Denied("the component may not open this store".to_owned()),
         error => HostError::Other(format!("{error:?}")),
-    }
-}
-
-/// What the platform's codes mean.
-fn failure(error: &ErrorCode) -> HostError {
-    let words = error.to_string();
-    match error {
-        ErrorCode::DnsTimeout
-        | ErrorCode::DnsError(_)
-        | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpUnroutable
-        | ErrorCode::ConnectionRefused
-        | ErrorCode::ConnectionTimeout
-        | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_) => HostError::Unreachable(words),
-        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => HostError::Disconnected(words),
-        ErrorCode::ConnectionReadTimeout | ErrorCode::ConnectionWriteTimeout | ErrorCode::HttpResponseTimeout => {
-            HostError::Timeout
-        }
-        ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestDenied => HostError::Denied(words),
-        ErrorCode::HttpProtocolError
-        | ErrorCode::HttpResponseHeaderSectionSize(_)
-        | ErrorCode::HttpResponseHeaderSize(_)
-        | ErrorCode::HttpResponseBodySize(_)
-        | ErrorCode::HttpResponseTrailerSectionSize(_)
-        | ErrorCode::HttpResponseTrailerSize(_)
-        | ErrorCode::HttpResponseTransferCoding(_)
-        | ErrorCode::HttpResponseContentCoding(_)
-        | ErrorCode::HttpUpgradeFailed => HostError::Protocol(words),
-        _ => HostError::Other(words),
     }
 }

@@ -1,8 +1,9 @@
 //! Requests and responses between `wasi:http` and the core.
 
+use super::failure::failure;
 use crate::body::{Body, HostBody};
-use crate::headers::{content_length, section_size};
-use crate::host::{HostError, Incoming, Outgoing};
+use crate::headers::{content_length, remove_where, section_size};
+use crate::host::{ClientFacts, HostError, Incoming, Outgoing};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
@@ -41,10 +42,7 @@ pub async fn incoming(request: types::Request) -> Incoming {
     // A client's own field of this name comes first, Spin's last: only the last is true.
     let peer = headers.get_all("spin-client-addr").into_iter().next_back();
     let peer = peer.and_then(|value| value.to_str().ok()?.parse::<std::net::SocketAddr>().ok());
-    let spins: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
-    for name in spins {
-        headers.remove(name);
-    }
+    remove_where(&mut headers, |name| name.as_str().starts_with("spin-"));
     let body = body(request, &method, &headers).await;
     let headers_size = section_size(&headers);
     Incoming {
@@ -57,6 +55,7 @@ pub async fn incoming(request: types::Request) -> Incoming {
         headers_size,
         body,
         peer: peer.map(|peer| peer.ip()),
+        facts: ClientFacts::default(),
         version: "1.1",
     }
 }
@@ -93,7 +92,7 @@ pub fn answer(response: Response<Body>) -> Result<types::Response, ErrorCode> {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     }
     let (contents, end) = content(body, &Rc::default());
-    let (response, _sent) = types::Response::new(list(&headers)?, contents, end);
+    let (response, _sent) = types::Response::new(list(&headers, None)?, contents, end);
     let status = response.set_status_code(parts.status.as_u16());
     status.map_err(|()| ErrorCode::InternalError(Some("a status that cannot be sent".to_owned())))?;
     Ok(response)
@@ -111,7 +110,10 @@ pub fn outgoing(request: Outgoing<'_>) -> Result<(types::Request, Rc<Cell<bool>>
     let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("address"))?;
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let over = Rc::new(Cell::new(false));
-    let fields = list(headers).map_err(|error| HostError::Other(error.to_string()))?;
+    // A body without a length is sent in chunks, which not every server takes.
+    let length =
+        body.length().filter(|_| matches!(body, Body::Bytes(_)) && !headers.contains_key(header::CONTENT_LENGTH));
+    let fields = list(headers, length).map_err(|error| HostError::Other(error.to_string()))?;
     let (contents, end) = content(body, &over);
     let (request, _sent) = types::Request::new(fields, contents, end, None);
     let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
@@ -134,6 +136,42 @@ pub fn response(response: types::Response) -> Result<Response<Body>, HostError> 
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// Reads a body to its end.
+pub async fn collect(body: Body, most: u64) -> Result<Bytes, HostError> {
+    let HostBody { handle, length, limit } = match body {
+        Body::Host(body) => body,
+        Body::Bytes(bytes) if bytes.len() as u64 > most => return Err(HostError::BodyTooLarge),
+        Body::Bytes(bytes) => return Ok(bytes),
+        Body::Empty => return Ok(Bytes::new()),
+    };
+    let most = limit.map_or(most, |limit| limit.min(most));
+    if length.is_some_and(|length| length > most) {
+        return Err(HostError::BodyTooLarge);
+    }
+    let stream = handle.downcast::<Stream>().map_err(|_| HostError::Other("a body of another host".to_owned()))?;
+    let Stream { first, mut reader, end } = *stream;
+    let mut content = first.unwrap_or_default();
+    loop {
+        if content.len() as u64 > most {
+            return Err(HostError::BodyTooLarge);
+        }
+        let (result, chunk) = reader.read(Vec::with_capacity(CHUNK)).await;
+        if content.is_empty() {
+            content = chunk
+        } else {
+            content.extend(chunk)
+        }
+        if matches!(result, StreamResult::Dropped) {
+            break;
+        }
+    }
+    if content.len() as u64 > most {
+        return Err(HostError::BodyTooLarge);
+    }
+    end.await.map_err(|error| failure(&error))?;
+    Ok(content.into())
 }
 
 type Content = (Option<StreamReader<u8>>, FutureReader<Result<Option<Trailers>, ErrorCode>>);
@@ -211,9 +249,12 @@ fn fields(fields: &Fields) -> HeaderMap {
     headers
 }
 
-fn list(headers: &HeaderMap) -> Result<Fields, ErrorCode> {
+/// Fields as the host takes them, and the body's length where it is not among them.
+fn list(headers: &HeaderMap, length: Option<u64>) -> Result<Fields, ErrorCode> {
+    let field = |name: &HeaderName, value: &[u8]| (name.as_str().to_owned(), value.to_vec());
+    let length = length.map(|length| field(&header::CONTENT_LENGTH, length.to_string().as_bytes()));
     let list: Vec<(String, Vec<u8>)> =
-        headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        headers.iter().map(|(name, value)| field(name, value.as_bytes())).chain(length).collect();
     Fields::from_list(&list).map_err(|error| ErrorCode::InternalError(Some(format!("header fields: {error:?}"))))
 }
 

@@ -41,7 +41,10 @@ fn manifests_keep_their_comments_and_whatever_is_not_edgates() {
     assert_eq!(folder.read("wrangler.toml"), WRANGLER);
     let out = bind(&folder, &[]);
     assert!(out.contains("wrangler.toml: wrote EDGATE, UPSTREAM_ORDERS, ROUTE_QUOTES; removed ROUTE_OLD, ROUTE_GONE; declared the secret `ORDERS_KEY`\n"), "{out}");
-    assert!(out.contains("`https://foreign.example` may be called, and no upstream is there: left as it is"), "{out}");
+    assert!(
+        out.contains("`https://foreign.example` may be called, and edgate does not call it: left as it is"),
+        "{out}"
+    );
     assert!(out.contains("wrangler secret put ORDERS_KEY"), "{out}");
     expect(&folder, "wrangler.toml", "wrangler.after.toml");
     expect(&folder, "spin.toml", "spin.after.toml");
@@ -175,4 +178,125 @@ fn a_document_with_mistakes_is_not_written() {
     assert!(outcome.err.contains("error[bad-syntax]"), "{}", outcome.err);
     assert_eq!(folder.run(&["bind", "--document", "wrangler.toml"]).exit, Exit::Mistakes);
     assert_eq!(folder.run(&["bind", "--document", "absent.toml"]).exit, Exit::Usage);
+}
+
+/// Tokens that are bound to a key: each proof is taken once, and something has to see to it.
+const IDENTITY: &str = r#"
+[gateway]
+redis = "redis://127.0.0.1:6379"
+store = "SHARED"
+
+[gateway.api_key]
+store = "API_KEYS"
+
+[upstream.orders]
+url = "https://orders.example.com"
+internal_token = { secret = { secret = "ORDERS_TOKEN" } }
+
+[issuer.main]
+issuer = "https://id.example.com"
+audience = "orders"
+key_origins = ["https://keys.example.com"]
+
+[issuer.main.dpop]
+nonce = { secret = "DPOP_NONCE" }
+
+[consumer.acme]
+groups = ["partners"]
+
+[route.orders]
+match = { path = "/orders" }
+upstream = "orders"
+authenticate = { methods = ["token", "api_key"], issuers = "main" }
+"#;
+
+/// The same without proofs.
+fn without_dpop() -> String {
+    IDENTITY.replace("[issuer.main.dpop]\nnonce = { secret = \"DPOP_NONCE\" }\n", "")
+}
+
+const OBJECTS: &str = "[[durable_objects.bindings]]\nname = \"EDGATE_CLAIMS\"\nclass_name = \"EdgateClaims\"\n";
+const MIGRATION: &str = "tag = \"edgate-1\"\nnew_sqlite_classes = [\"EdgateClaims\"]\n";
+
+#[test]
+fn what_tells_clients_apart_is_bound_and_declared() {
+    let folder = Folder::new("bind-identity");
+    folder.write("edgate.toml", IDENTITY);
+    bind(&folder, &[]);
+    expect(&folder, "wrangler.toml", "identity.wrangler.toml");
+    expect(&folder, "spin.toml", "identity.spin.toml");
+    assert_eq!(folder.run(&["check"]).exit, Exit::Fine);
+    folder.write("spin.toml", &folder.read("spin.toml").replace("\"partners\"", "\"others\""));
+    let check = folder.run(&["check"]);
+    assert!(check.out.contains("`CONSUMER_ACME` is not what edgate.toml says"), "{}", check.out);
+}
+
+#[test]
+fn durable_objects_are_declared_beside_those_that_are_there() {
+    let folder = Folder::new("bind-objects");
+    let others = "[[durable_objects.bindings]]\nname = \"ROOMS\" # chat\nclass_name = \"Rooms\"\n\n\
+                  [[migrations]]\ntag = \"edgate-1\"\nnew_sqlite_classes = [\"Rooms\"]\n";
+    folder.write("edgate.toml", IDENTITY).write("wrangler.toml", others);
+    let out = bind(&folder, &[]);
+    assert!(out.contains("the Durable Objects `EDGATE_CLAIMS`, their class `EdgateClaims`"), "{out}");
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.starts_with(&others[..others.find("\n\n").unwrap()]), "{wrangler}");
+    assert!(wrangler.contains(OBJECTS), "{wrangler}");
+    assert!(wrangler.contains("tag = \"edgate-2\"\nnew_sqlite_classes = [\"EdgateClaims\"]\n"), "{wrangler}");
+    // They hold data: nobody takes them away by changing a document.
+    folder.write("edgate.toml", &without_dpop());
+    let out = bind(&folder, &[]);
+    assert!(out.contains("the Durable Objects `EDGATE_CLAIMS` are still bound: edgate no longer needs them"), "{out}");
+    assert!(folder.read("wrangler.toml").contains(OBJECTS));
+}
+
+#[test]
+fn durable_objects_of_an_environment_are_declared_where_they_count() {
+    let folder = Folder::new("bind-objects-env");
+    folder.write("edgate.toml", IDENTITY).write("wrangler.toml", "[env.staging]\nname = \"staging\"\n");
+    bind(&folder, &["--env", "staging"]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.contains(&OBJECTS.replace("[[", "[[env.staging.")), "{wrangler}");
+    assert!(wrangler.contains(&format!("[[env.staging.migrations]]\n{MIGRATION}")), "{wrangler}");
+    // Migrations are inherited, and one more of the environment's own would hide them.
+    let inherited = "[[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"Rooms\"]\n\n[env.staging]\nname = \"x\"\n";
+    folder.write("wrangler.toml", inherited);
+    bind(&folder, &["--env", "staging"]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.contains(&format!("[[migrations]]\n{MIGRATION}")), "{wrangler}");
+    assert!(!wrangler.contains("env.staging.migrations"), "{wrangler}");
+}
+
+#[test]
+fn durable_objects_are_exported_where_others_are() {
+    let folder = Folder::new("bind-objects-exports");
+    let exports = "[exports.Rooms]\ntype = \"durable-object\"\nstorage = \"sqlite\"\n";
+    folder.write("edgate.toml", IDENTITY).write("wrangler.toml", exports);
+    bind(&folder, &[]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.contains(&exports.replace("Rooms", "EdgateClaims")), "{wrangler}");
+    assert!(!wrangler.contains("migrations"), "{wrangler}");
+}
+
+#[test]
+fn durable_objects_of_another_worker_need_no_class() {
+    let folder = Folder::new("bind-objects-script");
+    let bound = "durable_objects.bindings = [{ name = \"EDGATE_CLAIMS\", class_name = \"EdgateClaims\", script_name = \"x\" }]\n";
+    folder.write("edgate.toml", IDENTITY).write("wrangler.toml", bound);
+    bind(&folder, &[]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.starts_with(bound) && !wrangler.contains("migrations"), "{wrangler}");
+}
+
+#[test]
+fn redis_is_called_only_where_something_happens_once() {
+    let folder = Folder::new("bind-redis");
+    folder.write("edgate.toml", IDENTITY);
+    bind(&folder, &[]);
+    assert!(folder.read("spin.toml").contains("\"redis://127.0.0.1:6379\""));
+    folder.write("edgate.toml", &without_dpop());
+    assert!(bind(&folder, &[]).contains("no longer declared `redis://127.0.0.1:6379`"));
+    let spin = folder.read("spin.toml");
+    let hosts = spin.lines().find(|line| line.starts_with("allowed_outbound_hosts")).unwrap();
+    assert!(!hosts.contains("redis"), "{hosts}");
 }

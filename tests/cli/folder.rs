@@ -1,5 +1,6 @@
 //! A folder for one test, gone after it.
 
+use edgate::cli::world::World;
 use edgate::cli::{self, Outcome};
 use std::path::PathBuf;
 
@@ -46,6 +47,11 @@ impl Folder {
         let (outcome, _) = self.run_raw(command);
         let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
         Outcome { exit: outcome.exit, out: plain(&outcome.out), err: plain(&outcome.err) }
+    }
+
+    /// Runs a command in a world of the test's, without colours.
+    pub fn run_in(&self, world: &World, command: &[&str]) -> Outcome {
+        cli::run_in(world, ["edgate"].iter().chain(command), &self.path).0
     }
 
     /// Runs a command.

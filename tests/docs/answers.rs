@@ -1,14 +1,14 @@
 //! The README's requests, sent through the gateway with the example's configuration, before the real demo services. Only
 //! the platform is left out: the gateway runs in memory.
 
-use crate::page::{fits, page, root};
+use crate::page::{fits, page, root, words};
 use bytes::Bytes;
 use edgate::body::Body;
 use edgate::cli;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
 use edgate::headers::section_size;
-use edgate::host::{Capabilities, Host, Incoming, Outgoing};
+use edgate::host::{Capabilities, ClientFacts, Host, Incoming, MadeOf, Outgoing, Timestamp};
 use edgate::instance::Instance;
 use edgate::memory::{Answer, MemoryHost, Stream, collect, finish};
 use edgate_kit::client;
@@ -17,7 +17,7 @@ use edgate_kit::scenario::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::runtime::{Builder, Runtime};
 
 const URL: &str = "http://127.0.0.1:8787";
@@ -47,19 +47,22 @@ struct Curl {
     method: Method,
     target: String,
     cookie: Option<String>,
+    fields: Vec<String>,
     shows_head: bool,
 }
 
 impl Curl {
     fn parse(command: &str) -> Curl {
-        let mut curl = Curl { method: Method::GET, target: String::new(), cookie: None, shows_head: false };
-        let mut words = command.split(' ').skip(1);
+        let mut curl =
+            Curl { method: Method::GET, target: String::new(), cookie: None, fields: Vec::new(), shows_head: false };
+        let mut words = words(command).into_iter().skip(1);
         while let Some(word) = words.next() {
-            match word {
+            match word.as_str() {
                 "-i" => curl.shows_head = true,
                 "-N" => {}
                 "-X" => curl.method = words.next().unwrap().parse().unwrap(),
-                "-b" => curl.cookie = words.next().map(str::to_owned),
+                "-b" => curl.cookie = words.next(),
+                "-H" => curl.fields.extend(words.next()),
                 url => curl.target = url.strip_prefix(URL).expect("it is for the gateway").to_owned(),
             }
         }
@@ -73,6 +76,9 @@ impl Curl {
         headers.insert("accept", HeaderValue::from_static("*/*"));
         if let Some(cookie) = &self.cookie {
             headers.insert("cookie", cookie.parse().unwrap());
+        }
+        for (name, value) in self.fields.iter().map(|field| field.split_once(": ").unwrap()) {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let (path, query) = match self.target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
@@ -88,6 +94,7 @@ impl Curl {
             headers,
             body: Body::Empty,
             peer: "127.0.0.1".parse().ok(),
+            facts: ClientFacts::default(),
             version: "1.1",
         }
     }
@@ -97,25 +104,58 @@ impl Curl {
 struct Gateway {
     instance: Rc<Instance>,
     host: Rc<MemoryHost>,
+    services: Rc<Services>,
+}
+
+/// The demo services, on ports of their own.
+struct Services {
+    runtime: Runtime,
+    demo: Demo,
+}
+
+impl Services {
+    /// A text with the ports that they have in place of those that they would like.
+    fn ported(&self, mut text: String) -> String {
+        for ((_, address), port) in self.demo.addresses.iter().zip(9101..) {
+            text = text.replace(&format!("127.0.0.1:{port}"), &address.to_string());
+        }
+        text
+    }
+
+    /// A command with what the one inside it prints: `$(curl -s '127.0.0.1:9104/token')`.
+    fn substituted(&self, command: &str) -> String {
+        let Some((before, rest)) = command.split_once("$(curl -s '") else { return command.to_owned() };
+        let (url, after) = rest.split_once("')").expect("it is closed");
+        let url = self.ported(format!("http://{url}"));
+        let outgoing = Outgoing {
+            method: Method::GET,
+            url,
+            headers: &HeaderMap::new(),
+            made_of: MadeOf::Nothing,
+            body: Body::Empty,
+            timeout: Duration::ZERO,
+            upgrade: false,
+        };
+        let printed = collect(call(&self.runtime, &outgoing).result.unwrap().into_body()).unwrap();
+        format!("{before}{}{after}", String::from_utf8_lossy(&printed).trim_end())
+    }
 }
 
 impl Gateway {
     fn start() -> Gateway {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let demo = runtime.block_on(Demo::start(0)).unwrap();
+        let services = Rc::new(Services { runtime, demo });
         let (outcome, _) = cli::run(["edgate", "json"], root());
-        let mut document = outcome.out;
-        for ((_, address), port) in demo.addresses.iter().zip(9101..) {
-            document = document.replace(&format!("127.0.0.1:{port}"), &address.to_string());
-        }
+        let document = services.ported(outcome.out);
         let sections = Sections::from_document(serde_json::from_str(&document).unwrap(), &mut Vec::new());
         let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, Vec::new());
-        // The services go on as long as the host is there.
-        let host = MemoryHost::new(move |request| {
-            let _ = &demo;
-            call(&runtime, request)
-        });
-        Gateway { instance, host: Rc::new(host) }
+        let behind = Rc::clone(&services);
+        let host = MemoryHost::new(move |request| call(&behind.runtime, request));
+        // The issuer's tokens are of today.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let host = Rc::new(host.at(Timestamp(now.as_secs_f64() * 1000.0)));
+        Gateway { instance, host, services }
     }
 
     fn send(&self, curl: &Curl) -> Response<Body> {
@@ -142,14 +182,22 @@ fn call(runtime: &Runtime, outgoing: &Outgoing<'_>) -> Answer {
     Answer { after: Duration::ZERO, result: Ok(response) }
 }
 
-/// An answer as `curl -i` shows it, its fields in one order: names are spelt as each platform spells them.
+/// An answer as `curl -i` shows it, its fields in one order: names are spelt as each platform spells them. Several lines of
+/// one field are one on Workers.
 fn head(response: &Response<Body>, length: usize) -> String {
+    let joined = |name| {
+        let values = response.headers().get_all(name).iter().map(|value| value.to_str().unwrap());
+        values.collect::<Vec<_>>().join(", ")
+    };
     let mut fields: Vec<String> = response
         .headers()
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-        // The platforms add it where it is not there.
-        .chain((!response.headers().contains_key("content-length")).then(|| format!("content-length: {length}")))
+        .keys()
+        .map(|name| format!("{name}: {}", joined(name)))
+        // The platforms add it where it is not there, but for a 204, which has none (RFC 9110, section 8.6).
+        .chain(
+            (response.status() != 204 && !response.headers().contains_key("content-length"))
+                .then(|| format!("content-length: {length}")),
+        )
         .collect();
     fields.sort();
     format!("HTTP/1.1 {}\n{}\n", response.status(), fields.join("\n"))
@@ -171,7 +219,7 @@ fn shown_head(shown: &str) -> String {
 fn the_readme_shows_what_is_answered() {
     let gateway = Gateway::start();
     for Example { command, shown } in examples() {
-        let curl = Curl::parse(&command);
+        let curl = Curl::parse(&gateway.services.substituted(&command));
         let mut response = gateway.send(&curl);
         let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
         let text = String::from_utf8_lossy(&body);
@@ -193,7 +241,9 @@ fn the_readme_and_the_script_try_the_same() {
     let script = std::fs::read_to_string(root().join("scripts/dev")).unwrap();
     let printed = script.lines().filter_map(|line| line.strip_prefix("  curl "));
     let printed: Vec<String> = printed
-        .map(|rest| format!("curl {}", rest.split("  ").next().unwrap_or_default().replace("$URL", URL)))
+        .map(|rest| {
+            format!("curl {}", rest.split("  ").next().unwrap_or_default().replace("$URL", URL).replace("\\$", "$"))
+        })
         .collect();
     let shown: Vec<String> = examples().into_iter().map(|example| example.command).collect();
     assert_eq!(shown, printed, "README.md and scripts/dev");

@@ -1,11 +1,15 @@
 //! Configurations and commands that pages show: each is a part of a scenario that runs, or loads as it stands, or says
 //! why not; and commands print what is shown.
 
-use crate::page::{Block, fits, pages, root};
+use crate::page::{Block, fits, pages, root, words};
+use edgate::cli::world::World;
 use edgate::cli::{self, Exit};
 use edgate_kit::scenario;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+/// 2026-11-24T09:00:00Z, with no randomness at all.
+const WORLD: World = World { now: || 1_795_510_800, random: || Ok([7; 32]), password: || Ok("open sesame".to_owned()) };
 
 /// A table of a TOML file: its header, and its lines without comments and empty ones.
 struct Table<'a> {
@@ -24,12 +28,18 @@ fn tables(text: &str) -> Vec<Table<'_>> {
     tables
 }
 
-/// A line, but for an upstream's host: in a scenario it is always a test's.
+/// A line, but for the hosts of upstreams and issuers: in a scenario they are always a test's.
 fn without_host(line: &str) -> String {
-    match line.strip_prefix("url = \"").and_then(|url| url.split_once("://")) {
-        Some((_, rest)) => format!("url = ..{}", &rest[rest.find(['/', '"']).unwrap_or(rest.len())..]),
-        None => line.to_owned(),
+    let is_called = ["url = ", "issuer = ", "jwks_uri = ", "introspection = "].iter().any(|key| line.starts_with(key));
+    let mut parts = line.split("://");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for rest in parts {
+        let host = if is_called { rest.find(['/', '"']).unwrap_or(rest.len()) } else { 0 };
+        text = if is_called { text.trim_end_matches("https").trim_end_matches("http").to_owned() } else { text };
+        text += "://";
+        text += &rest[host..];
     }
+    text
 }
 
 fn is_spin(text: &str) -> bool {
@@ -124,7 +134,8 @@ fn commands_print_what_is_shown() {
                 std::fs::write(folder.path.join(name), &block.text).unwrap();
             }
             for (command, shown) in commands(&block) {
-                let words: Vec<&str> = command.split(' ').skip(1).collect();
+                let words = words(&folder.substituted(&command));
+                let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
                 let outcome = folder.run(&words);
                 let said = format!("{}{}", outcome.out, outcome.err);
                 if !fits(&shown, &said) {
@@ -185,6 +196,14 @@ impl Folder {
         name
     }
 
+    /// A command with the texts of files in the place of `$(cat NAME)`.
+    fn substituted(&self, command: &str) -> String {
+        let Some((before, rest)) = command.split_once("$(cat ") else { return command.to_owned() };
+        let (name, after) = rest.split_once(')').expect("it is closed");
+        let text = std::fs::read_to_string(self.path.join(name)).unwrap();
+        format!("{before}{}{after}", text.trim_end())
+    }
+
     fn copy_example(&self) {
         for name in cli::FILES {
             std::fs::copy(root().join(name), self.path.join(name)).unwrap();
@@ -192,7 +211,7 @@ impl Folder {
     }
 
     fn run(&self, command: &[&str]) -> cli::Outcome {
-        let (outcome, _) = cli::run(["edgate"].iter().chain(command), &self.path);
+        let (outcome, _) = cli::run_in(&WORLD, ["edgate"].iter().chain(command), &self.path);
         let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
         cli::Outcome { exit: outcome.exit, out: plain(&outcome.out), err: plain(&outcome.err) }
     }

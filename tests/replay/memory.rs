@@ -7,33 +7,38 @@ use bytes::Bytes;
 use edgate::body::Body;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
+use edgate::headers::is_spelling;
 use edgate::headers::{self, content_length};
-use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming, MadeOf, Outgoing};
+use edgate::host::{Capabilities, Certificate, ClientFacts, Host, HostError, Incoming, MadeOf, Outgoing};
 use edgate::instance::Instance;
+use edgate::interest::Interest;
 use edgate::memory::{Answer, MemoryHost, Stream, finish};
 use edgate_kit::compare;
 use edgate_kit::scenario::answer::{Answer as Scripted, AnswerBody, Fault};
 use edgate_kit::scenario::content::Content;
+use edgate_kit::scenario::play::Play;
+use edgate_kit::scenario::service::Script;
 use edgate_kit::scenario::{Exchange, Request, Scenario};
-use edgate_kit::seen::{End, SeenBody, SeenRequest, SeenResponse};
+use edgate_kit::seen::{AnsweredBy, End, SeenBody, SeenRequest, SeenResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What one exchange leaves behind at the upstreams.
 #[derive(Default)]
 struct Wire {
     /// Upstreams by authority.
     names: BTreeMap<String, String>,
-    scripts: BTreeMap<String, VecDeque<Scripted>>,
+    scripts: BTreeMap<String, Script>,
     seen: BTreeMap<String, Vec<SeenRequest>>,
     /// Fields that the gateway did not want to see.
     request_rest: HeaderMap,
+    /// Of the answer to what was passed on.
     response_rest: HeaderMap,
-    interest: Option<HashSet<HeaderName>>,
+    interest: Option<Rc<Interest>>,
 }
 
 /// Replays a scenario. Gives back what was not as expected.
@@ -51,6 +56,8 @@ pub fn replay(scenario: &Scenario) -> Result<Vec<String>> {
     }));
     let upstreams = Rc::clone(&wire);
     let host = MemoryHost::new(move |request| upstreams.borrow_mut().answer(request));
+    let mut play = Play::begin(&scenario, clock(&host))?;
+    let scenario = play.scenario().clone();
     let host = Rc::new(host.with_secrets(scenario.secrets.clone()));
     let mut diagnostics = Vec::new();
     let sections = Sections::from_document(scenario.config.clone(), &mut diagnostics);
@@ -60,12 +67,17 @@ pub fn replay(scenario: &Scenario) -> Result<Vec<String>> {
     let instance = Instance::new(Capabilities::of(platform), sections, diagnostics);
     set_values(&host, &scenario.store);
     let mut mismatches = Vec::new();
-    for (position, exchange) in scenario.exchanges.iter().enumerate() {
-        let found = one(&instance, &host, &wire, exchange)?;
-        let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
-        mismatches.extend(found.into_iter().map(|found| format!("exchange {} ({name}): {found}", position + 1)));
+    for position in 0..scenario.exchanges.len() {
+        let exchange = play.exchange(position, clock(&host))?;
+        let found = one(&instance, &host, &wire, &exchange, &mut play)?;
+        let name = scenario.exchange_name(position);
+        mismatches.extend(found.into_iter().map(|found| format!("{name}: {found}")));
     }
     Ok(mismatches)
+}
+
+fn clock(host: &MemoryHost) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs_f64(host.now().0 / 1000.0)
 }
 
 fn set_values(host: &MemoryHost, stores: &edgate_kit::scenario::Stores) {
@@ -81,19 +93,18 @@ fn one(
     host: &Rc<MemoryHost>,
     wire: &RefCell<Wire>,
     exchange: &Exchange,
+    play: &mut Play,
 ) -> Result<Vec<String>> {
     set_values(host, &exchange.store);
     host.advance(exchange.request.advance.unwrap_or_default());
     let mut incoming = incoming(&exchange.request)?;
     {
         let mut wire = wire.borrow_mut();
-        wire.scripts.clear();
-        for step in &exchange.upstreams {
-            wire.scripts.entry(step.at.clone()).or_default().push_back(step.answer.clone());
-        }
-        let interest = instance.interest();
-        wire.request_rest = withhold(&mut incoming.headers, interest.as_ref().map(|interest| &interest.request));
-        wire.interest = interest.map(|interest| interest.response.clone());
+        let names: Vec<String> = wire.names.values().cloned().collect();
+        wire.scripts = names.into_iter().map(|name| (name.clone(), Script::of(exchange, &name))).collect();
+        wire.interest = instance.interest();
+        let interest = wire.interest.clone();
+        wire.request_rest = withhold(&mut incoming.headers, interest.as_deref().and_then(request_fields));
     }
     let shared: Rc<dyn Host> = host.clone();
     let response = finish(Rc::clone(instance).handle(shared, incoming)).context("the gateway waits for nothing")?;
@@ -101,29 +112,50 @@ fn one(
     let mut wire = wire.borrow_mut();
     let seen = std::mem::take(&mut wire.seen);
     let mut mismatches = compare::requests(&exchange.upstreams, &seen);
+    mismatches.extend(compare::calls(&exchange.calls, &seen));
+    let response = seen_response(response, std::mem::take(&mut wire.response_rest), &exchange.request);
+    mismatches.extend(play.capture(exchange, &response));
     if let Some(expected) = &exchange.response {
         let mut expected = expected.clone();
         // Trailers, and when pieces arrive, are the platforms' alone.
         expected.trailers.clear();
         expected.first_byte_before_end = false;
-        let response = seen_response(response, std::mem::take(&mut wire.response_rest), &exchange.request);
         mismatches.extend(compare::response(&expected, &response));
     }
     let log = host.take_log();
+    mismatches.extend(compare::unspeakable(&play.unspeakable(exchange), &log));
     if let Some(expected) = &exchange.log {
         match log.iter().find_map(|line| record(line)) {
             Some(record) => mismatches.extend(compare::log(expected, &record)),
             None => mismatches.push(format!("no access record; the log says: {log:#?}")),
         }
     }
+    mismatches.extend(compare::events(&exchange.events, &log));
+    for (store, values) in &exchange.stored {
+        for (key, expected) in values {
+            let value = finish(host.get(store, key)).and_then(Result::ok).flatten();
+            let value = value.map(|value| String::from_utf8_lossy(&value).into_owned());
+            mismatches.extend(compare::stored(&format!("{store} {key}"), expected, value.as_deref()));
+        }
+    }
     Ok(mismatches)
+}
+
+/// The fields of requests that the gateway must see: all of them where this is `None`.
+fn request_fields(interest: &Interest) -> Option<&HashSet<HeaderName>> {
+    (!interest.all_request_fields).then_some(&interest.request)
+}
+
+/// As `src/cloudflare/entry.js` has it.
+fn is_wanted(name: &HeaderName, interest: &HashSet<HeaderName>) -> bool {
+    interest.contains(name) || interest.iter().any(|wanted| is_spelling(name, wanted))
 }
 
 /// Takes away what the gateway does not want to see, unless `Connection` names fields.
 fn withhold(fields: &mut HeaderMap, interest: Option<&HashSet<HeaderName>>) -> HeaderMap {
     let mut rest = HeaderMap::new();
     let Some(interest) = interest.filter(|_| !fields.contains_key(http::header::CONNECTION)) else { return rest };
-    let names: Vec<HeaderName> = fields.keys().filter(|name| !interest.contains(*name)).cloned().collect();
+    let names: Vec<HeaderName> = fields.keys().filter(|name| !is_wanted(name, interest)).cloned().collect();
     for name in names {
         for value in fields.get_all(&name) {
             rest.append(name.clone(), value.clone());
@@ -156,9 +188,21 @@ fn incoming(request: &Request) -> Result<Incoming> {
         headers,
         body,
         peer: Some(request.peer),
-        facts: ClientFacts::default(),
+        facts: facts(request),
         version: "1.1",
     })
+}
+
+fn facts(request: &Request) -> ClientFacts {
+    let certificate = request.certificate.as_ref().map(|certificate| Certificate {
+        verified: certificate.verified,
+        sha256: certificate.sha256.clone(),
+        subject: certificate.subject.clone(),
+        issuer: certificate.issuer.clone(),
+        serial: certificate.serial.clone(),
+        not_after: certificate.not_after.clone(),
+    });
+    ClientFacts { country: request.country.clone(), certificate }
 }
 
 fn stream(content: &Content, fails: bool) -> Stream {
@@ -178,15 +222,15 @@ impl Wire {
         let Some(name) = self.names.get(authority).cloned() else {
             return fail(HostError::Unreachable(format!("no upstream at {authority}")));
         };
-        let scripted = self.scripts.get_mut(&name).and_then(VecDeque::pop_front);
-        if scripted.as_ref().and_then(|answer| answer.fault) != Some(Fault::Refuse) {
-            let seen = self.seen_request(request, authority, target);
-            self.seen.entry(name.clone()).or_default().push(seen);
+        let (scripted, answered_by) = match self.scripts.get_mut(&name) {
+            Some(script) => script.answer(request.method.as_str(), target),
+            None => return fail(HostError::Unreachable("nothing has begun".to_owned())),
+        };
+        if scripted.fault != Some(Fault::Refuse) {
+            let seen = self.seen_request(request, authority, target, answered_by);
+            self.seen.entry(name).or_default().push(seen);
         }
-        match scripted {
-            Some(scripted) => self.scripted(&scripted, request),
-            None => Answer { after: Duration::ZERO, result: Ok(status(599)) },
-        }
+        self.scripted(&scripted, request)
     }
 
     fn scripted(&mut self, scripted: &Scripted, request: &Outgoing<'_>) -> Answer {
@@ -203,7 +247,10 @@ impl Wire {
                 fields.append(name, value);
             }
         }
-        self.response_rest = withhold(&mut fields, self.interest.as_ref());
+        let rest = withhold(&mut fields, self.interest.as_deref().map(|interest| &interest.response));
+        if request.made_of == MadeOf::Client {
+            self.response_rest = rest;
+        }
         let content = match &scripted.body {
             _ if request.method == http::Method::HEAD => Stream::default(),
             AnswerBody::Whole(content) => stream(content, scripted.fault.is_some()),
@@ -218,17 +265,26 @@ impl Wire {
         Answer { after: scripted.delay.unwrap_or_default(), result: Ok(response) }
     }
 
-    fn seen_request(&mut self, request: &Outgoing<'_>, authority: &str, target: &str) -> SeenRequest {
+    fn seen_request(
+        &mut self,
+        request: &Outgoing<'_>,
+        authority: &str,
+        target: &str,
+        answered_by: AnsweredBy,
+    ) -> SeenRequest {
         let mut fields = vec![("host".to_owned(), authority.to_owned())];
         fields.extend(text(request.headers));
         if request.made_of == MadeOf::Client {
             fields.extend(text(&self.request_rest));
         }
         let mut body = SeenBody::empty();
-        if let Body::Host(host) = &request.body
-            && let Some(stream) = host.handle.downcast_ref::<Stream>()
-        {
-            stream.chunks.iter().for_each(|chunk| body.push(chunk));
+        match &request.body {
+            Body::Empty => {}
+            Body::Bytes(bytes) => body.push(bytes),
+            Body::Host(host) => {
+                let stream = host.handle.downcast_ref::<Stream>();
+                stream.into_iter().flat_map(|stream| &stream.chunks).for_each(|chunk| body.push(chunk));
+            }
         }
         SeenRequest {
             method: request.method.to_string(),
@@ -236,6 +292,7 @@ impl Wire {
             headers: fields,
             body,
             complete: true,
+            answered_by,
         }
     }
 }

@@ -5,12 +5,14 @@ use crate::start::start;
 use anyhow::{Context, Result};
 use edgate::config::document::Sections;
 use edgate_kit::compare;
+use edgate_kit::redis::Redis;
 use edgate_kit::running::{Deployment, Running};
+use edgate_kit::scenario::play::Play;
 use edgate_kit::scenario::{Exchange, HostName, Scenario};
 use edgate_kit::upstream::Upstreams;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long to wait for a request that an upstream should see, or a line that should be logged.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,14 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub async fn replay(host: HostName, scenario: &Scenario) -> Result<Vec<String>> {
     let mut upstreams = Upstreams::start(scenario.upstream_names()).await?;
     let addresses = upstreams.addresses();
-    let scenario = scenario.with_addresses(&addresses)?;
-    let allowed = addresses.values().map(|address| format!("http://{address}")).collect();
+    let mut play = Play::begin(&scenario.with_addresses(&addresses)?, SystemTime::now())?;
+    let mut scenario = play.scenario().clone();
+    let mut allowed: Vec<String> = addresses.values().map(|address| format!("http://{address}")).collect();
+    let redis = redis(host, &mut scenario).await?;
+    allowed.extend(redis.as_ref().map(Redis::url));
     let gateway = start(host, &deployment(&scenario), allowed).await?;
     let mut mismatches = Vec::new();
-    for (position, exchange) in scenario.exchanges.iter().enumerate() {
-        let found = one(&gateway, &mut upstreams, exchange).await?;
-        let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
-        mismatches.extend(found.into_iter().map(|found| format!("exchange {} ({name}): {found}", position + 1)));
+    for position in 0..scenario.exchanges.len() {
+        let exchange = play.exchange(position, SystemTime::now())?;
+        let found = one(&gateway, &mut upstreams, &exchange, &mut play).await?;
+        let name = scenario.exchange_name(position);
+        mismatches.extend(found.into_iter().map(|found| format!("{name}: {found}")));
     }
     let noise =
         gateway.lines().since(0).into_iter().filter(|line| line.contains("panicked") || line.contains("RuntimeError"));
@@ -34,7 +40,25 @@ pub async fn replay(host: HostName, scenario: &Scenario) -> Result<Vec<String>> 
     Ok(mismatches)
 }
 
-async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) -> Result<Vec<String>> {
+/// A Redis of the scenario's own, where its configuration names one that the platform calls. Its address takes the place
+/// of the one that is named.
+async fn redis(host: HostName, scenario: &mut Scenario) -> Result<Option<Redis>> {
+    match scenario.config.pointer_mut("/gateway/redis") {
+        Some(named) if host == HostName::Spin => {
+            let redis = Redis::start().await?;
+            *named = redis.url().into();
+            Ok(Some(redis))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn one(
+    gateway: &Running,
+    upstreams: &mut Upstreams,
+    exchange: &Exchange,
+    play: &mut Play,
+) -> Result<Vec<String>> {
     for (store, values) in &exchange.store {
         for (key, value) in values {
             gateway.set_value(store, key, &value.0)?;
@@ -50,8 +74,13 @@ async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) 
         let field = response.headers.iter().find(|(name, _)| name == "x-request-id");
         field.map(|(_, value)| value.clone())
     });
+    if play.scenario().counts_calls() {
+        upstreams.settle(exchange, PATIENCE).await;
+    }
     let seen = upstreams.take_seen(exchange, PATIENCE).await;
     let mut mismatches = compare::requests(&exchange.upstreams, &seen);
+    mismatches.extend(compare::calls(&exchange.calls, &seen));
+    mismatches.extend(response.iter().flat_map(|response| play.capture(exchange, response)));
     match (&exchange.response, response) {
         (Some(expected), Ok(response)) => mismatches.extend(compare::response(expected, &response)),
         (None, Ok(_)) => {}
@@ -66,7 +95,32 @@ async fn one(gateway: &Running, upstreams: &mut Upstreams, exchange: &Exchange) 
             Err(error) => mismatches.push(format!("no access record: {error:#}")),
         }
     }
+    mismatches.extend(compare::unspeakable(&play.unspeakable(exchange), &gateway.lines().since(mark)));
+    for expected in &exchange.events {
+        // That it is not there is said below.
+        let _ = gateway.lines().wait_for(mark, PATIENCE, |line| compare::is_event(expected, line)).await;
+    }
+    mismatches.extend(compare::events(&exchange.events, &gateway.lines().since(mark)));
+    mismatches.extend(stored(gateway, exchange).await?);
     Ok(mismatches)
+}
+
+/// Compares what stores hold, when it is as it should be or the patience is over: values are written behind a response.
+async fn stored(gateway: &Running, exchange: &Exchange) -> Result<Vec<String>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut mismatches = Vec::new();
+        for (store, values) in &exchange.stored {
+            for (key, expected) in values {
+                let value = gateway.value(store, key)?;
+                mismatches.extend(compare::stored(&format!("{store} {key}"), expected, value.as_deref()));
+            }
+        }
+        if mismatches.is_empty() || Instant::now() >= deadline {
+            return Ok(mismatches);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// An access record, if a line is one.

@@ -247,7 +247,7 @@ fn keep_above(table: &mut Table, position: isize, comment: &str) {
 }
 
 /// The list of tables of a key, made where it is not there, in the form that is there.
-pub fn append(parent: &mut Item, key: &str, entries: &[(&str, &str)]) -> bool {
+pub fn append(parent: &mut Item, key: &str, entries: &[(&str, Value)]) -> bool {
     let headers = takes_headers(parent);
     let Some(parent) = parent.as_table_like_mut() else { return false };
     if !parent.contains_key(key) {
@@ -256,11 +256,11 @@ pub fn append(parent: &mut Item, key: &str, entries: &[(&str, &str)]) -> bool {
     }
     match parent.get_mut(key) {
         Some(Item::ArrayOfTables(tables)) => {
-            tables.push(entries.iter().map(|(key, text)| (*key, Value::from(*text))).collect());
+            tables.push(entries.iter().cloned().collect());
             true
         }
         Some(Item::Value(Value::Array(list))) => {
-            list.push(entries.iter().map(|(key, text)| (*key, Value::from(*text))).collect::<InlineTable>());
+            list.push(entries.iter().cloned().collect::<InlineTable>());
             true
         }
         _ => false,

@@ -87,7 +87,7 @@ fn bindings(tree: &Node, source: bool) -> Vec<(String, Node)> {
     if source {
         return bindings;
     }
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_named()) {
+    for kind in Kind::NAMED {
         for section in tree.get(kind.key()).map(Node::entries).unwrap_or_default() {
             bindings.push((binding_of(kind, &section.key), section.value.clone()));
         }

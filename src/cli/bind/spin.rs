@@ -1,5 +1,5 @@
-//! Writing spin.toml: a JSON string in the component's `environment` for each section, the addresses that upstreams
-//! have, the store of a configuration, and a variable for each secret.
+//! Writing spin.toml: a JSON string in the component's `environment` for each section, the addresses that are called, the
+//! stores, and a variable for each secret.
 
 use super::plan::Plan;
 use super::{Changes, edit};
@@ -10,7 +10,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Value};
 
 /// A manifest to begin with.
 const TEMPLATE: &str = r#"# Runs edgate on Spin: `spin up --build`.
-# The variables EDGATE, UPSTREAM_.. and ROUTE_.. are written by `edgate bind`: change them in the document.
+# `edgate bind` writes the variables EDGATE, UPSTREAM_.., ISSUER_.., CONSUMER_.. and ROUTE_..: change the document.
 spin_manifest_version = 2
 
 [application]
@@ -99,22 +99,23 @@ fn hosts(plan: &Plan<'_>, needed: &Needs, component: &mut Item, changes: &mut Ch
     changes.declared.extend(new.iter().map(|host| format!("`{host}`")));
     let useful = |pattern: &str| plan.needs.origins.keys().any(|origin| allows(pattern, origin));
     for foreign in there.iter().filter(|pattern| !useful(pattern)) {
-        changes.notes.push(format!("`{foreign}` may be called, and no upstream is there: left as it is"));
+        changes.notes.push(format!("`{foreign}` may be called, and edgate does not call it: left as it is"));
     }
     Ok(())
 }
 
 fn stores(plan: &Plan<'_>, needed: &Needs, component: &mut Item, changes: &mut Changes) -> Result<(), String> {
-    let now = plan.needs.store.as_ref().map(|(store, _)| store.as_str());
-    if let Some((old, _)) = needed.store.as_ref().filter(|(old, _)| now != Some(old.as_str())) {
+    for old in needed.stores.keys().filter(|old| !plan.needs.stores.contains_key(*old)) {
         changes.notes.push(format!("the store `{old}` is still listed: edgate no longer reads it"));
     }
-    let Some(store) = now else { return Ok(()) };
-    let list = list(component, "key_value_stores")?;
-    if !texts(list).iter().any(|listed| listed == store) {
-        edit::add(list, [store.to_owned()]);
-        changes.declared.push(format!("the store `{store}`"));
+    if plan.needs.stores.is_empty() {
+        return Ok(());
     }
+    let list = list(component, "key_value_stores")?;
+    let there = texts(list);
+    let new: Vec<String> = plan.needs.stores.keys().filter(|store| !there.contains(store)).cloned().collect();
+    changes.declared.extend(new.iter().map(|store| format!("the store `{store}`")));
+    edit::add(list, new);
     Ok(())
 }
 

@@ -1,17 +1,17 @@
-//! Writing wrangler.toml: a table under `[vars]` for each section, `[[kv_namespaces]]` for the store of a
-//! configuration, and the names of secrets, so that a deployment that lacks one fails.
+//! Writing wrangler.toml: a table under `[vars]` for each section, `[[kv_namespaces]]` for the stores, the Durable Objects
+//! that decide claims, and the names of secrets, so that a deployment that lacks one fails.
 
 use super::plan::Plan;
-use super::{Changes, edit};
-use crate::cli::declared::lists;
+use super::{Changes, claims, edit};
+use crate::cli::declared::{binds_store, lists};
 use crate::cli::input::Input;
+use crate::cli::manifest::Scope;
 use crate::cli::needs::Needs;
-use crate::cli::tree::Node;
 use toml_edit::{Array, DocumentMut, Item};
 
 /// A manifest to begin with.
 const TEMPLATE: &str = r#"# Deploys edgate to Cloudflare Workers: `wrangler deploy`.
-# The variables EDGATE, UPSTREAM_.. and ROUTE_.. are written by `edgate bind`: change them in the document.
+# `edgate bind` writes the variables EDGATE, UPSTREAM_.., ISSUER_.., CONSUMER_.. and ROUTE_..: change the document.
 name = "edgate"
 main = "build/cloudflare/index.js"
 compatibility_date = "2026-11-01"
@@ -22,6 +22,12 @@ command = "scripts/build cloudflare"
 [observability]
 enabled = true
 "#;
+
+/// What the manifest said before: edgate's part of it, if it was there, and what that needed.
+pub struct Old<'a> {
+    pub scope: Option<&'a Scope>,
+    pub needs: Needs,
+}
 
 /// The manifest as it should be.
 pub fn edit(plan: &Plan<'_>, before: Option<&Input>) -> Result<(String, Changes), String> {
@@ -37,7 +43,13 @@ pub fn edit(plan: &Plan<'_>, before: Option<&Input>) -> Result<(String, Changes)
         edit::put(vars, binding, node);
         changes.written.push(binding.clone());
     }
-    declare(plan, before, scope, &mut changes)?;
+    let old = Old {
+        scope: before.and_then(|input| input.scope.as_ref()),
+        needs: Needs::of(&before.map(|input| input.sections.clone()).unwrap_or_default()),
+    };
+    namespaces(plan, &old, scope, &mut changes)?;
+    secrets(plan, &old, scope, &mut changes)?;
+    claims::declare(plan, &old, &path, &mut document, &mut changes)?;
     let vars_path: Vec<&str> = path.iter().copied().chain(["vars"]).collect();
     for binding in super::superfluous(plan, before) {
         edit::remove(&mut document, &vars_path, &binding);
@@ -46,24 +58,24 @@ pub fn edit(plan: &Plan<'_>, before: Option<&Input>) -> Result<(String, Changes)
     Ok((document.to_string(), changes))
 }
 
-fn declare(plan: &Plan<'_>, before: Option<&Input>, scope: &mut Item, changes: &mut Changes) -> Result<(), String> {
-    let old = before.and_then(|input| input.scope.as_ref()).map(|scope| &scope.table);
-    let namespaces = old.and_then(|old| old.get("kv_namespaces")).map(Node::elements).unwrap_or_default();
-    let is_bound = |store: &str| namespaces.iter().any(|one| one.get("binding").and_then(Node::text) == Some(store));
-    if let Some((store, _)) = plan.needs.store.as_ref().filter(|(store, _)| !is_bound(store)) {
-        if !edit::append(scope, "kv_namespaces", &[("binding", store)]) {
+fn namespaces(plan: &Plan<'_>, old: &Old<'_>, scope: &mut Item, changes: &mut Changes) -> Result<(), String> {
+    let is_bound = |store: &str| old.scope.is_some_and(|old| binds_store(&old.table, store));
+    for store in plan.needs.stores.keys().filter(|store| !is_bound(store)) {
+        if !edit::append(scope, "kv_namespaces", &[("binding", store.into())]) {
             return Err("`kv_namespaces` is no list".to_owned());
         }
         changes.declared.push(format!("the KV namespace `{store}`"));
         changes.notes.push(format!("wrangler makes the namespace `{store}` when it deploys, unless you give its `id`"));
     }
-    let needed = Needs::of(&before.map(|input| input.sections.clone()).unwrap_or_default());
-    if let Some((store, _)) =
-        needed.store.filter(|(store, _)| plan.needs.store.as_ref().is_none_or(|(now, _)| now != store))
-    {
+    for store in old.needs.stores.keys().filter(|store| !plan.needs.stores.contains_key(*store)) {
         changes.notes.push(format!("the KV namespace `{store}` is still bound: edgate no longer reads it"));
     }
-    let required = old.and_then(|old| old.get("secrets")).and_then(|secrets| secrets.get("required"));
+    Ok(())
+}
+
+fn secrets(plan: &Plan<'_>, old: &Old<'_>, scope: &mut Item, changes: &mut Changes) -> Result<(), String> {
+    let needed = &old.needs;
+    let required = old.scope.and_then(|old| old.table.get("secrets")).and_then(|secrets| secrets.get("required"));
     let new: Vec<String> = plan.needs.secrets.keys().filter(|name| !lists(required, name)).cloned().collect();
     let stale = |name: &str| needed.secrets.contains_key(name) && !plan.needs.secrets.contains_key(name);
     let gone: Vec<String> =

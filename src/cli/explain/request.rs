@@ -18,13 +18,20 @@ pub struct Asked {
     pub query: Option<String>,
     pub headers: HeaderMap,
     pub peer: IpAddr,
+    pub country: Option<String>,
 }
 
 impl Asked {
     /// Takes the arguments apart. The error is for the user.
     pub fn parse(arguments: &Arguments) -> Result<Asked, String> {
-        let method: Method = arguments.method.parse().map_err(|_| format!("`{}` is no method", arguments.method))?;
-        let (scheme, rest) = match arguments.url.split_once("://") {
+        let Arguments { method, url, headers, peer, country, .. } = arguments;
+        Ok(Asked { country: country.clone(), ..Asked::new(method, url, headers, *peer)? })
+    }
+
+    /// A request from what a person writes. The error is for the user.
+    pub fn new(method: &str, url: &str, headers: &[String], peer: IpAddr) -> Result<Asked, String> {
+        let method: Method = method.parse().map_err(|_| format!("`{method}` is no method"))?;
+        let (scheme, rest) = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", Some(rest)),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", Some(rest)),
             Some((scheme, _)) if !scheme.contains(['/', '?']) => {
@@ -34,12 +41,9 @@ impl Asked {
         };
         let (authority, target) = match rest {
             Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
-            None if arguments.url.starts_with('/') => ("", arguments.url.as_str()),
+            None if url.starts_with('/') => ("", url),
             None => {
-                return Err(format!(
-                    "`{}` is neither a URL nor a path; write https://host/path or /path",
-                    arguments.url
-                ));
+                return Err(format!("`{url}` is neither a URL nor a path; write https://host/path or /path"));
             }
         };
         let authority = authority.rsplit('@').next().unwrap_or_default();
@@ -49,7 +53,7 @@ impl Asked {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (target, None),
         };
-        let mut headers = fields(&arguments.headers)?;
+        let mut headers = fields(headers)?;
         let host = headers.get("host").and_then(|host| host.to_str().ok()).map(str::to_owned);
         let authority = [authority.to_owned()].into_iter().filter(|given| !given.is_empty()).chain(host).next();
         let authority = authority.unwrap_or_else(|| "localhost".to_owned());
@@ -57,7 +61,7 @@ impl Asked {
             headers.insert("host", host);
         }
         let path = if path.is_empty() { "/" } else { path }.to_owned();
-        Ok(Asked { method, scheme, authority, path, query, headers, peer: arguments.peer })
+        Ok(Asked { method, scheme, authority, path, query, headers, peer, country: None })
     }
 
     /// As a host would hand it over.
@@ -72,7 +76,7 @@ impl Asked {
             headers_size: section_size(&self.headers),
             body: Body::Empty,
             peer: Some(self.peer),
-            facts: ClientFacts::default(),
+            facts: ClientFacts { country: self.country.clone(), ..ClientFacts::default() },
             version: "1.1",
         }
     }

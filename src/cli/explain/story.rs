@@ -2,13 +2,15 @@
 //! nearly took it.
 
 use super::request::Asked;
-use super::{Sent, Told};
+use super::{Sent, Told, hint};
 use crate::body::Body;
 use crate::cli::routes::{action, columns, conditions, host, methods};
 use crate::cli::{Exit, Outcome};
 use crate::config::document::Sections;
 use crate::config::units::Duration;
-use crate::gateway::{Action, Gateway, host_of};
+use crate::exchange::{AuthNote, Exchange};
+use crate::gateway::{Action, Gateway};
+use crate::headers::forwarded::host_of;
 use crate::path::{normalize, normalize_query, unescape};
 use crate::routing::condition::Facts;
 use crate::routing::{Entry, Verdict};
@@ -20,9 +22,9 @@ const MOST_MISSES: usize = 5;
 /// A larger body is not shown.
 const MOST_BODY: usize = 2_000;
 
-type Rows = Vec<[String; 2]>;
+pub type Rows = Vec<[String; 2]>;
 
-pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told) -> Outcome {
+pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told, unknown: &[String]) -> Outcome {
     let request = format!("{} {}://{}{}", asked.method, asked.scheme, asked.authority, asked.target());
     let mut rows: Rows = vec![["request".to_owned(), request]];
     let path = normalize(&asked.path, gateway.encoded_slashes).ok();
@@ -43,15 +45,17 @@ pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told)
     });
     let considered = facts.as_ref().map(|facts| gateway.router.consider(facts)).unwrap_or_default();
     let taken = considered.iter().find(|(_, verdict)| *verdict == Verdict::Matches).map(|(entry, _)| *entry);
-    if let (Some(entry), Some(facts)) = (taken.filter(|_| told.routed), &facts) {
+    let routed = told.ex.matched.is_some();
+    if let (Some(entry), Some(facts)) = (taken.filter(|_| routed), &facts) {
         route(gateway, sections, entry, facts, &mut rows);
     }
+    client(gateway, told, unknown, &mut rows);
     // As wide as the longest name there is, so that the values stand in one place for every request.
     rows.iter_mut().for_each(|[name, _]| *name = format!("{name:11}"));
     let mut text = columns([""; 2], &rows);
     text += &outcome(told);
     text += &others(gateway, &considered, taken);
-    let exit = if told.routed && told.reject.is_none() { Exit::Fine } else { Exit::Mistakes };
+    let exit = if routed && told.ex.notes.reject.is_none() { Exit::Fine } else { Exit::Mistakes };
     Outcome { exit, out: text, err: String::new() }
 }
 
@@ -84,9 +88,56 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
     push("action", what);
 }
 
+/// Who the client is, or why it is nobody, and what had part in that.
+pub fn client(gateway: &Gateway, told: &Told, unknown: &[String], rows: &mut Rows) {
+    let Told { ex, events, now, .. } = told;
+    identity(ex, rows);
+    let tried = |(policy, code): &(&str, &str)| ["dry run".to_owned(), format!("{policy} would refuse it: {code}")];
+    rows.extend(ex.notes.would_refuse.iter().map(tried));
+    let label = if ex.notes.reject.is_some() { "refused" } else { "  reason" };
+    if let Some(list) = ex.notes.denied_by {
+        rows.push([label.to_owned(), format!("{list}: `access` does not let this client call")]);
+    }
+    if let Some(note) = ex.notes.auth.as_ref().filter(|note| note.reason.is_some()) {
+        refusal(ex, note, label, rows);
+        rows.extend(hint::rows(gateway, ex, *now));
+        rows.extend(hint::secrets(gateway, ex, unknown));
+    }
+    rows.extend(hint::unread(gateway, ex));
+    rows.extend(events.iter().map(|event| ["event".to_owned(), event.clone()]));
+}
+
+fn identity(ex: &Exchange, rows: &mut Rows) {
+    let mut push = |name: &str, value: String| rows.push([name.to_owned(), value]);
+    if let Some(identity) = &ex.identity {
+        let issuer = identity.issuer.as_ref().map(|issuer| format!(" of {issuer}")).unwrap_or_default();
+        push("identity", format!("{}{issuer}", identity.method.name()));
+        let facts = [
+            ("  subject", identity.subject.clone().unwrap_or_default()),
+            ("  consumer", identity.consumer.as_ref().map(|consumer| consumer.name.clone()).unwrap_or_default()),
+            ("  groups", identity.groups.join(", ")),
+            ("  scopes", identity.scopes.join(" ")),
+        ];
+        for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
+            push(name, value);
+        }
+    }
+}
+
+/// Why it is nobody, or may not do this, and how it showed itself, where that was not told.
+fn refusal(ex: &Exchange, note: &AuthNote, label: &str, rows: &mut Rows) {
+    let AuthNote { reason, detail, method, issuer, .. } = note;
+    let (reason, detail) = (reason.unwrap_or_default(), detail.as_deref().unwrap_or_default());
+    rows.push([label.to_owned(), format!("{reason}: {detail}")]);
+    if let Some(method) = method.filter(|_| ex.identity.is_none()) {
+        let issuer = issuer.as_ref().map(|issuer| format!(" of {issuer}")).unwrap_or_default();
+        rows.push(["  shown".to_owned(), format!("{}{issuer}", method.name())]);
+    }
+}
+
 /// What was sent, or what is answered.
 fn outcome(told: &Told) -> String {
-    match (&told.sent, &told.reject) {
+    match (&told.sent, told.ex.notes.reject) {
         (Some(sent), None) => sent_request(sent),
         (_, reject) => {
             let status = told.response.status();

@@ -1,5 +1,8 @@
 //! What stands between the load and the upstream: a Worker or a component, and its configuration.
 
+use crate::tokens::{AUDIENCE, ISSUER, verified_with};
+use anyhow::Result;
+use edgate_kit::credentials::algorithm::Algorithm;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -16,6 +19,10 @@ pub enum Contestant {
     Edgate { routes: usize, log: Log },
     /// edgate, with one route that always answers the same.
     EdgateConstant,
+    /// hono's JWT middleware, before its proxy and a fixed answer.
+    HonoTokens(Algorithm),
+    /// edgate with one issuer, a route to an upstream, and one that always answers the same.
+    EdgateTokens(Algorithm),
     /// edgate on Spin, with one route.
     Spin,
 }
@@ -34,18 +41,25 @@ pub const fn edgate(routes: usize) -> Contestant {
 
 impl Contestant {
     /// The bindings it gets, before an upstream at this address.
-    pub fn bindings(self, upstream: SocketAddr) -> Vec<(String, Value)> {
+    pub fn bindings(self, upstream: SocketAddr) -> Result<Vec<(String, Value)>> {
         let url = format!("http://{upstream}");
-        match self {
+        Ok(match self {
             Contestant::Js | Contestant::Hono => vec![("UPSTREAM".to_owned(), json!(url))],
             Contestant::JsConstant => Vec::new(),
             Contestant::Edgate { routes, log } => proxying(routes, log, &url),
             Contestant::EdgateConstant => {
-                let hello = json!({ "match": { "path": "/" }, "respond": { "json": { "hello": "world" } } });
-                vec![general(Log::Off), ("ROUTE_HELLO".to_owned(), hello)]
+                vec![general(Log::Off), ("ROUTE_HELLO".to_owned(), hello())]
             }
+            Contestant::HonoTokens(algorithm) => {
+                let key = ("KEY", verified_with(algorithm)?);
+                let texts = [("ALGORITHM", algorithm.name()), ("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE)];
+                let texts = texts.into_iter().chain([("UPSTREAM", url.as_str())]);
+                let texts = texts.map(|(name, text)| (name, json!(text)));
+                std::iter::once(key).chain(texts).map(|(name, value)| (name.to_owned(), value)).collect()
+            }
+            Contestant::EdgateTokens(algorithm) => verifying(algorithm, &url)?,
             Contestant::Spin => proxying(1, Log::Off, &url),
-        }
+        })
     }
 }
 
@@ -57,6 +71,29 @@ fn proxying(routes: usize, log: Log, url: &str) -> Vec<(String, Value)> {
     };
     let upstream = ("UPSTREAM_ITEMS".to_owned(), json!({ "url": url }));
     [general(log), upstream].into_iter().chain((0..routes).map(route)).collect()
+}
+
+/// A gateway that asks for tokens on every route.
+fn verifying(algorithm: Algorithm, url: &str) -> Result<Vec<(String, Value)>> {
+    let mut issuer = json!({ "issuer": ISSUER, "audience": AUDIENCE, "algorithms": [algorithm.name()] });
+    let mut bindings = proxying(1, Log::Off, url);
+    match verified_with(algorithm)? {
+        Value::String(secret) => {
+            issuer["secret"] = json!({ "secret": "TOKEN_SECRET" });
+            bindings.push(("TOKEN_SECRET".to_owned(), secret.into()));
+        }
+        key => issuer["keys"] = json!({ "keys": [key] }),
+    }
+    bindings.push(("ISSUER_LOGIN".to_owned(), issuer));
+    bindings.push(("ROUTE_HELLO".to_owned(), hello()));
+    for (_, route) in bindings.iter_mut().filter(|(name, _)| name.starts_with("ROUTE_")) {
+        route["authenticate"] = json!({ "issuers": "login" });
+    }
+    Ok(bindings)
+}
+
+fn hello() -> Value {
+    json!({ "match": { "path": "/" }, "respond": { "json": { "hello": "world" } } })
 }
 
 fn general(log: Log) -> (String, Value) {

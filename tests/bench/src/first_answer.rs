@@ -49,8 +49,9 @@ pub async fn measure(places: &Places, plan: &Plan, upstream: SocketAddr) -> Resu
 
 /// In milliseconds.
 async fn one(contestant: Contestant, places: &Places, upstream: SocketAddr) -> Result<f64> {
-    let deployment = Deployment { bindings: contestant.bindings(upstream), ..Deployment::default() };
-    let ask = Ask { method: Method::GET, path: "/svc0/items/42".to_owned(), sends: 0, gets: upstream::ITEM };
+    let deployment = Deployment { bindings: contestant.bindings(upstream)?, ..Deployment::default() };
+    let path = "/svc0/items/42".to_owned();
+    let ask = Ask { method: Method::GET, path, sends: 0, gets: upstream::ITEM, tokens: None };
     let start = Instant::now();
     let workerd = on_workerd(places, contestant, &deployment).await?;
     load::once(workerd.address(), &ask).await?;

@@ -5,7 +5,7 @@ use crate::cpu;
 use anyhow::{Context, Result, ensure};
 use edgate_kit::running::{Deployment, Running};
 use edgate_kit::spin::{self, Spin};
-use edgate_kit::workerd::{self, Format, Workerd};
+use edgate_kit::workerd::{self, Claims, Format, Workerd};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,9 +19,13 @@ pub struct Places {
     pub edgate: PathBuf,
     component: PathBuf,
     workers: PathBuf,
-    /// Where hono's Worker is after bundling.
-    hono: PathBuf,
+    /// Where hono's Workers are after bundling, each in a folder of its own.
+    bundled: PathBuf,
 }
+
+/// The Workers that are written with hono.
+const HONO: &str = "hono";
+const HONO_JWT: &str = "hono-jwt";
 
 /// A contestant that runs. It ends when it is dropped.
 #[derive(Debug)]
@@ -35,20 +39,22 @@ impl Places {
             edgate: root.join("build/cloudflare"),
             component: root.join("build/spin/edgate.wasm"),
             workers: root.join("tests/bench/workers"),
-            hono: root.join("target/bench/hono"),
+            bundled: root.join("target/bench"),
         };
         for path in [&places.workerd, &places.edgate.join("index.js")] {
             ensure!(path.exists(), "there is no {}: run scripts/bench without --no-build", path.display());
         }
-        places.bundle_hono(root)?;
+        for worker in [HONO, HONO_JWT] {
+            places.bundle(root, worker)?;
+        }
         Ok(places)
     }
 
-    fn bundle_hono(&self, root: &Path) -> Result<()> {
+    fn bundle(&self, root: &Path, worker: &str) -> Result<()> {
         let mut esbuild = Command::new(root.join("node_modules/.bin/esbuild"));
         esbuild.args(["--bundle", "--minify", "--format=esm", "--log-level=warning"]);
-        esbuild.arg(self.workers.join("hono/index.js"));
-        esbuild.arg(format!("--outfile={}", self.hono.join("index.js").display()));
+        esbuild.arg(self.workers.join(worker).join("index.js"));
+        esbuild.arg(format!("--outfile={}", self.bundled.join(worker).join("index.js").display()));
         let status = esbuild.status().context("cannot start esbuild")?;
         ensure!(status.success(), "esbuild ended with {status}");
         Ok(())
@@ -58,8 +64,10 @@ impl Places {
         match contestant {
             Contestant::Js => self.workers.join("proxy"),
             Contestant::JsConstant => self.workers.join("constant"),
-            Contestant::Hono => self.hono.clone(),
-            Contestant::Edgate { .. } | Contestant::EdgateConstant | Contestant::Spin => self.edgate.clone(),
+            Contestant::Hono => self.bundled.join(HONO),
+            Contestant::HonoTokens(_) => self.bundled.join(HONO_JWT),
+            Contestant::Edgate { .. } | Contestant::EdgateConstant => self.edgate.clone(),
+            Contestant::EdgateTokens(_) | Contestant::Spin => self.edgate.clone(),
         }
     }
 }
@@ -67,7 +75,7 @@ impl Places {
 impl Gateway {
     /// Starts a contestant and waits until it listens.
     pub async fn start(contestant: Contestant, places: &Places, upstream: SocketAddr) -> Result<Gateway> {
-        let deployment = Deployment { bindings: contestant.bindings(upstream), ..Deployment::default() };
+        let deployment = Deployment { bindings: contestant.bindings(upstream)?, ..Deployment::default() };
         Ok(Gateway(match contestant {
             Contestant::Spin => Running::Spin(on_spin(places, upstream, &deployment).await?),
             _ => Running::Workerd(on_workerd(places, contestant, &deployment).await?),
@@ -88,7 +96,8 @@ impl Gateway {
 /// Starts a Worker.
 pub async fn on_workerd(places: &Places, contestant: Contestant, deployment: &Deployment) -> Result<Workerd> {
     let build = places.worker(contestant);
-    let options = workerd::Options { workerd: places.workerd.clone(), build, format: Format::Plain };
+    let options =
+        workerd::Options { workerd: places.workerd.clone(), build, format: Format::Plain, claims: Claims::None };
     Workerd::start(&options, deployment).await.with_context(|| format!("{contestant:?}"))
 }
 

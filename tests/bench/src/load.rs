@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
@@ -141,6 +141,9 @@ impl Template {
         *request.method_mut() = self.ask.method.clone();
         *request.uri_mut() = self.ask.path.parse().context("no path")?;
         *request.headers_mut() = self.fields.clone();
+        if let Some(token) = self.ask.tokens.as_ref().and_then(|tokens| tokens.next()) {
+            request.headers_mut().insert(AUTHORIZATION, token);
+        }
         Ok(request)
     }
 }

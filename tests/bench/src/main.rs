@@ -5,6 +5,7 @@
 // What is compared.
 mod contestant;
 mod plan;
+mod tokens;
 
 // The two ends, and what is between them.
 mod gateway;
@@ -51,6 +52,9 @@ struct Arguments {
     /// Measure Spin's interfaces too (`edgate-spin-host`, or `spin` 4.1 where there is one).
     #[arg(long)]
     spin: bool,
+    /// Only rows whose workload has this in its name, and what they are held against.
+    #[arg(long, conflicts_with = "markdown")]
+    only: Option<String>,
     /// How many connections a gateway gets its requests on.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..))]
     connections: u8,
@@ -68,7 +72,10 @@ With --native [FILTER] it runs the benchmarks of the crate's own code instead.";
 
 impl Arguments {
     fn plan(&self) -> Result<Plan> {
-        let mut plan = if self.quick { Plan::quick() } else { Plan::full() };
+        let mut plan = if self.quick { Plan::quick()? } else { Plan::full()? };
+        if let Some(word) = &self.only {
+            plan.keep(word);
+        }
         plan.connections = self.connections.into();
         if let Some(rounds) = self.rounds {
             plan.rounds = rounds.into();

@@ -2,8 +2,13 @@
 
 use crate::contestant::{Contestant, Log, edgate};
 use crate::load::Amount;
-use crate::upstream;
+use crate::tokens::Tokens;
+use crate::{say, upstream};
+use anyhow::Result;
+use edgate_kit::credentials::algorithm::Algorithm;
 use hyper::Method;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole run.
@@ -34,7 +39,7 @@ pub struct Row {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     pub method: Method,
     pub path: String,
@@ -42,6 +47,33 @@ pub struct Ask {
     pub sends: usize,
     /// How long the answer's body must be, in bytes.
     pub gets: usize,
+    /// What clients show, where they show anything that is looked at.
+    pub tokens: Option<Arc<Tokens>>,
+}
+
+/// A contest over tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verifying {
+    pub algorithm: Algorithm,
+    pub shown: Shown,
+    pub then: Then,
+}
+
+/// Which tokens clients show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The same one with every request: all but the first verification can be saved.
+    Same,
+    /// So many, in turn, that none can be remembered.
+    Distinct,
+}
+
+/// What follows when the token holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Proxy,
+    /// Nothing but an answer: what remains is the verification.
+    Answer,
 }
 
 /// The numbers of routes that a target speaks of.
@@ -49,19 +81,25 @@ pub const ROUTES: [usize; 4] = [1, 10, 100, 1000];
 
 const POSTED: usize = 10_000;
 
+/// The algorithms that tokens are signed with.
+pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256];
+
+/// edgate remembers some 2,000 for each issuer.
+const DISTINCT: usize = 10_000;
+
 impl Plan {
-    pub fn full() -> Plan {
+    pub fn full() -> Result<Plan> {
         let mut rows = proxy_rows();
         rows.insert(1, row(&proxying(1), "js-hono", Contestant::Hono, get(0), Some(Contestant::Js)));
         let logged = Contestant::Edgate { routes: 1, log: Log::On };
         rows.push(row("proxy, 1 route, access log", "edgate", logged, get(0), Some(Contestant::Js)));
         rows.extend(constant_rows());
-        let post = Ask { method: Method::POST, path: item(0), sends: POSTED, gets: upstream::ITEM };
-        let large =
-            Ask { method: Method::GET, path: upstream::EXPORT_PATH.to_owned(), sends: 0, gets: upstream::EXPORT };
+        let post = Ask { method: Method::POST, path: item(0), sends: POSTED, gets: upstream::ITEM, tokens: None };
+        let large = Ask { path: upstream::EXPORT_PATH.to_owned(), gets: upstream::EXPORT, ..get(0) };
         rows.extend(pair("POST of 10 KB", [Contestant::Js, edgate(1)], &post));
         rows.extend(pair("answer of 100 KB", [Contestant::Js, edgate(1)], &large));
-        Plan {
+        rows.extend(token_rows()?);
+        Ok(Plan {
             rows,
             connections: 8,
             // Many short turns: they stand closer to those they are held against than few long ones.
@@ -70,19 +108,53 @@ impl Plan {
             warm_up: Amount { requests: 20_000, time: Duration::from_secs(60) },
             starts: 10,
             quick: false,
-        }
+        })
     }
 
-    pub fn quick() -> Plan {
-        Plan {
-            rows: proxy_rows().into_iter().chain(constant_rows()).collect(),
+    pub fn quick() -> Result<Plan> {
+        let tokens = token_rows()?.into_iter().filter(|row| row.ask.gets == upstream::ITEM);
+        Ok(Plan {
+            rows: proxy_rows().into_iter().chain(constant_rows()).chain(tokens).collect(),
             connections: 8,
             rounds: 5,
             turn: Duration::from_millis(600),
             warm_up: Amount { requests: 4_000, time: Duration::from_secs(3) },
             starts: 3,
             quick: true,
-        }
+        })
+    }
+
+    /// Keeps the rows whose workload has a word in its name, and what they are held against.
+    pub fn keep(&mut self, word: &str) {
+        let meant = |row: &Row| row.workload.contains(word);
+        let all = self.rows.clone();
+        self.rows.retain(|row| all.iter().any(|other| meant(other) && (meant(row) || row.is_baseline_of(other))));
+    }
+}
+
+impl Row {
+    /// Whether another row is held against this one: its baseline on the same request. The path may differ in the
+    /// service's number.
+    pub fn is_baseline_of(&self, other: &Row) -> bool {
+        let tokens = |row: &Row| row.ask.tokens.as_ref().map(Arc::as_ptr);
+        Some(self.contestant) == other.baseline
+            && self.ask.method == other.ask.method
+            && self.ask.gets == other.ask.gets
+            && tokens(self) == tokens(other)
+    }
+}
+
+impl fmt::Display for Verifying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = match self.shown {
+            Shown::Same => "one token",
+            Shown::Distinct => "distinct tokens",
+        };
+        let then = match self.then {
+            Then::Proxy => "proxy",
+            Then::Answer => "fixed answer",
+        };
+        write!(f, "{}, {shown}, {then}", self.algorithm.name())
     }
 }
 
@@ -100,8 +172,31 @@ fn proxy_rows() -> Vec<Row> {
 }
 
 fn constant_rows() -> [Row; 2] {
-    let ask = Ask { method: Method::GET, path: "/".to_owned(), sends: 0, gets: r#"{"hello":"world"}"#.len() };
-    pair("fixed answer", [Contestant::JsConstant, Contestant::EdgateConstant], &ask)
+    pair("fixed answer", [Contestant::JsConstant, Contestant::EdgateConstant], &hello())
+}
+
+/// hono's JWT middleware and edgate.
+fn token_rows() -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for algorithm in ALGORITHMS {
+        say(&format!("minting {DISTINCT} tokens with {}", algorithm.name()));
+        let distinct = Tokens::mint(algorithm, DISTINCT)?;
+        let same = distinct.first();
+        let (hono, edgate) = (Contestant::HonoTokens(algorithm), Contestant::EdgateTokens(algorithm));
+        for then in [Then::Proxy, Then::Answer] {
+            for (shown, tokens) in [(Shown::Same, &same), (Shown::Distinct, &distinct)] {
+                let ask = match then {
+                    Then::Proxy => get(0),
+                    Then::Answer => hello(),
+                };
+                let ask = Ask { tokens: Some(Arc::clone(tokens)), ..ask };
+                let workload = Verifying { algorithm, shown, then }.to_string();
+                rows.push(row(&workload, "js-hono", hono, ask.clone(), Some(hono)));
+                rows.push(row(&workload, "edgate", edgate, ask, Some(hono)));
+            }
+        }
+    }
+    Ok(rows)
 }
 
 fn pair(workload: &str, [js, edgate]: [Contestant; 2], ask: &Ask) -> [Row; 2] {
@@ -122,7 +217,12 @@ pub fn routes(number: usize) -> String {
 }
 
 fn get(service: usize) -> Ask {
-    Ask { method: Method::GET, path: item(service), sends: 0, gets: upstream::ITEM }
+    Ask { method: Method::GET, path: item(service), sends: 0, gets: upstream::ITEM, tokens: None }
+}
+
+/// The fixed answer.
+fn hello() -> Ask {
+    Ask { path: "/".to_owned(), gets: r#"{"hello":"world"}"#.len(), ..get(0) }
 }
 
 fn item(service: usize) -> String {

@@ -4,7 +4,7 @@ use crate::first_answer::FirstAnswer;
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::rounds::Outcome;
-use crate::size::Size;
+use crate::size::{BEFORE_IDENTITY, Size};
 use crate::statistics::Spread;
 use crate::table::Table;
 use crate::targets::Target;
@@ -83,7 +83,12 @@ impl Report {
     fn weight(&self) -> String {
         let Size { bytes, gzipped } = self.bundle;
         let kb = |bytes: usize| bytes as f64 / 1024.0;
-        format!("The Worker has {:.0} KB, {:.0} KB compressed (gzip -9).", kb(bytes), kb(gzipped))
+        let (whole, compressed) = (kb(bytes), kb(gzipped));
+        let growth = compressed - BEFORE_IDENTITY;
+        format!(
+            "The Worker has {whole:.0} KB, {compressed:.0} KB compressed (gzip -9): {growth:.0} KB more than before it knew \
+             who calls."
+        )
     }
 
     fn load(&self) -> Table {

@@ -94,10 +94,7 @@ async fn load(gateways: &Gateways, row: &Row, connections: usize, amount: Amount
 
 fn outcome(row: &Row, turns: &[Turn], all: &[(&Row, Vec<Turn>)]) -> Result<Outcome> {
     let spread = |value: fn(&Turn) -> f64| Spread::of(turns.iter().map(value)).context("no round");
-    // The same contestant on the same request; the path differs only in the service's number.
-    let baseline = all.iter().find(|(other, _)| {
-        Some(other.contestant) == row.baseline && other.ask.method == row.ask.method && other.ask.gets == row.ask.gets
-    });
+    let baseline = all.iter().find(|(other, _)| other.is_baseline_of(row));
     let cpu = |turns: &[Turn]| turns.iter().map(|turn| turn.cpu_us).collect::<Vec<_>>();
     let own = cpu(turns);
     Ok(Outcome {

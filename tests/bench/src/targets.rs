@@ -2,9 +2,10 @@
 
 use crate::contestant::{Contestant, edgate};
 use crate::first_answer::FirstAnswer;
-use crate::plan::{self, ROUTES};
+use crate::plan::{self, ALGORITHMS, ROUTES, Shown, Then, Verifying};
 use crate::rounds::{Outcome, ratio};
 use crate::size::Size;
+use edgate_kit::credentials::algorithm::Algorithm;
 
 /// One target.
 #[derive(Debug, Clone)]
@@ -26,6 +27,10 @@ pub enum Unit {
 
 /// CPU per request, against the JavaScript proxy.
 const CPU: f64 = 1.1;
+/// CPU per request with a token, against hono's middleware: one that is remembered, and others by what signs them.
+const REPEATED: f64 = 0.75;
+const DISTINCT_HMAC: f64 = 0.85;
+const DISTINCT_PUBLIC: f64 = 1.0;
 /// CPU per request with 1,000 routes, against that with 10: the same, but for what two runs of the same differ by.
 const GROWTH: f64 = 1.05;
 /// Compressed, in units of 1024 bytes.
@@ -47,7 +52,26 @@ pub fn judge(outcomes: &[Outcome], first_answers: &[FirstAnswer], bundle: Size) 
         target("bundle, compressed".to_owned(), BUNDLE, Some(bundle.gzipped as f64 / 1024.0), Unit::Kilobytes),
         target("first answer to js".to_owned(), FIRST_ANSWER, first.map(|ratio| ratio.median), Unit::Ratio),
     ];
-    cpu.into_iter().chain(others).collect()
+    cpu.into_iter().chain(tokens(outcomes)).chain(others).collect()
+}
+
+/// What proxying costs with a token.
+fn tokens(outcomes: &[Outcome]) -> Vec<Target> {
+    let rows = ALGORITHMS.into_iter().flat_map(|algorithm| [(algorithm, Shown::Same), (algorithm, Shown::Distinct)]);
+    let target = |(algorithm, shown)| {
+        let limit = match (shown, algorithm) {
+            (Shown::Same, _) => REPEATED,
+            (Shown::Distinct, Algorithm::Hs256) => DISTINCT_HMAC,
+            (Shown::Distinct, _) => DISTINCT_PUBLIC,
+        };
+        let workload = Verifying { algorithm, shown, then: Then::Proxy }.to_string();
+        let outcome = outcomes.iter().find(|outcome| {
+            outcome.row.workload == workload && outcome.row.contestant == Contestant::EdgateTokens(algorithm)
+        });
+        let ratio = outcome.and_then(|outcome| outcome.ratio);
+        target(format!("CPU per request to hono, {workload}"), limit, ratio.map(|ratio| ratio.median), Unit::Ratio)
+    };
+    rows.map(target).collect()
 }
 
 fn target(what: String, limit: f64, measured: Option<f64>, unit: Unit) -> Target {

@@ -1,15 +1,15 @@
 //! An HTTP/1.1 client that sends what it is told, byte for byte, and says exactly what came back, when, and whether it
-//! was all. It makes one connection for each request, from the address that the request names.
+//! was all. It makes one connection for each request, from the address that the request names; where there are very many
+//! requests, [`Connection`] sends one after the other.
 
 use crate::scenario::{Abandon, Request};
 use crate::seen::{End, Fields, SeenBody, SeenResponse};
 use crate::websocket;
 use crate::wire::{Framing, Head, read_body, read_head, write_chunk, write_head, write_last_chunk};
 use anyhow::{Context, Result};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::tcp::ReadHalf;
+use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -28,7 +28,7 @@ pub async fn send(address: SocketAddr, request: &Request) -> Result<SeenResponse
 }
 
 async fn exchange(address: SocketAddr, request: &Request) -> Result<SeenResponse> {
-    let mut stream = connect(address, request).await?;
+    let mut stream = connect(address, request.peer).await?;
     let mut fields = request.fields();
     let key = request.websocket.is_some().then(|| {
         let (opening, key) = websocket::opening_fields();
@@ -59,10 +59,39 @@ async fn exchange(address: SocketAddr, request: &Request) -> Result<SeenResponse
     Ok(seen)
 }
 
-async fn connect(address: SocketAddr, request: &Request) -> Result<TcpStream> {
+/// A connection that is kept: for requests without a body, one after the other.
+#[derive(Debug)]
+pub struct Connection {
+    address: SocketAddr,
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects to the server at `address`.
+    pub async fn open(address: SocketAddr) -> Result<Connection> {
+        let stream = timeout(LIMIT, connect(address, Ipv4Addr::LOCALHOST.into())).await.context("no connection")??;
+        Ok(Connection { address, stream: BufReader::with_capacity(64 * 1024, stream) })
+    }
+
+    /// Sends a request and reads its response to the end. After an error the connection is of no more use.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`send`].
+    pub async fn send(&mut self, request: &Request) -> Result<SeenResponse> {
+        let place = format!("{} {} at {}", request.method, request.target, self.address);
+        let exchange = async {
+            upload(self.stream.get_mut(), request, &request.fields()).await.context("cannot send")?;
+            Response { request, begin: Instant::now(), reader: &mut self.stream }.receive().await
+        };
+        let exchange = timeout(LIMIT, exchange).await;
+        exchange.with_context(|| format!("no end within {LIMIT:?}")).flatten().context(place)
+    }
+}
+
+async fn connect(address: SocketAddr, from: IpAddr) -> Result<TcpStream> {
     let socket = TcpSocket::new_v4().context("cannot make a socket")?;
-    let peer = SocketAddr::new(request.peer, 0);
-    socket.bind(peer).with_context(|| format!("cannot send from {}", request.peer))?;
+    socket.bind(SocketAddr::new(from, 0)).with_context(|| format!("cannot send from {from}"))?;
     let stream = socket.connect(address).await.context("cannot connect")?;
     stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
     Ok(stream)
@@ -85,13 +114,13 @@ async fn upload(mut writer: impl AsyncWrite + Unpin, request: &Request, fields: 
 }
 
 /// A response that is being received.
-struct Response<'a> {
+struct Response<'a, R> {
     request: &'a Request,
     begin: Instant,
-    reader: BufReader<ReadHalf<'a>>,
+    reader: R,
 }
 
-impl Response<'_> {
+impl<R: AsyncBufRead + Unpin> Response<'_, R> {
     async fn receive(&mut self) -> Result<SeenResponse> {
         let (status, head) = self.receive_head().await?;
         let mut seen = SeenResponse {

@@ -1,12 +1,14 @@
 //! Whether what happened is what a scenario expects. Pure, so that every host is judged alike: each function returns
 //! the mismatches as sentences, none where all is well.
 
+use crate::credentials::verify::verified;
 use crate::scenario::UpstreamStep;
 use crate::scenario::answer::Fault;
 use crate::scenario::expected::{
-    ExpectedBody, ExpectedField, ExpectedLog, ExpectedRequest, ExpectedResponse, matches_of,
+    ExpectedBody, ExpectedField, ExpectedJson, ExpectedRequest, ExpectedResponse, ExpectedToken, matches_of,
 };
-use crate::seen::{End, SeenBody, SeenRequest, SeenResponse, values};
+use crate::scenario::service::path_of;
+use crate::seen::{AnsweredBy, End, SeenBody, SeenRequest, SeenResponse, values};
 use regex::Regex;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +18,7 @@ use std::time::Duration;
 pub const STREAMED: Duration = Duration::from_millis(30);
 
 /// Compares what the upstreams saw during one exchange: everything that was expected, in order at each of them, and
-/// nothing else.
+/// nothing else but what services are for.
 pub fn requests(expected: &[UpstreamStep], seen: &BTreeMap<String, Vec<SeenRequest>>) -> Vec<String> {
     let names: BTreeSet<&String> = expected.iter().map(|step| &step.at).chain(seen.keys()).collect();
     names.into_iter().flat_map(|name| requests_at(name, expected, seen)).collect()
@@ -27,7 +29,8 @@ fn requests_at(name: &str, expected: &[UpstreamStep], seen: &BTreeMap<String, Ve
     let steps: Vec<&UpstreamStep> = expected.iter().filter(observable).collect();
     // Where none is expected, one that broke off was not received.
     let received = |one: &&SeenRequest| one.complete || !steps.is_empty();
-    let seen: Vec<&SeenRequest> = seen.get(name).into_iter().flatten().filter(received).collect();
+    let meant = |one: &&SeenRequest| one.answered_by != AnsweredBy::Service;
+    let seen: Vec<&SeenRequest> = seen.get(name).into_iter().flatten().filter(received).filter(meant).collect();
     let mut mismatches = Vec::new();
     if steps.len() != seen.len() {
         let lines: Vec<String> = seen.iter().map(|one| format!("{} {}", one.method, one.target)).collect();
@@ -38,6 +41,24 @@ fn requests_at(name: &str, expected: &[UpstreamStep], seen: &BTreeMap<String, Ve
         mismatches.extend(request(&step.expect, seen).into_iter().map(|found| format!("{place}: {found}")));
     }
     mismatches
+}
+
+/// Compares how many requests reached upstreams during one exchange.
+pub fn calls(expected: &BTreeMap<String, u64>, seen: &BTreeMap<String, Vec<SeenRequest>>) -> Vec<String> {
+    let mismatch = |(place, expected): (&String, &u64)| {
+        let seen = calls_of(place, seen);
+        let lines: Vec<String> = seen.iter().map(|one| format!("{} {}", one.method, one.target)).collect();
+        (seen.len() as u64 != *expected)
+            .then(|| format!("{place}: expected {expected} calls, saw {}: {lines:?}", seen.len()))
+    };
+    expected.iter().filter_map(mismatch).collect()
+}
+
+/// The requests to `NAME.test`, or to one path of it.
+fn calls_of<'a>(place: &str, seen: &'a BTreeMap<String, Vec<SeenRequest>>) -> Vec<&'a SeenRequest> {
+    let (name, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let all = seen.get(name).into_iter().flatten();
+    all.filter(|one| path.is_empty() || path_of(&one.target) == path).collect()
 }
 
 /// Compares a request that an upstream saw.
@@ -94,9 +115,34 @@ fn compare_end(expected: &ExpectedResponse, seen: &SeenResponse, mismatches: &mu
 }
 
 /// Compares an access record.
-pub fn log(expected: &ExpectedLog, record: &Value) -> Vec<String> {
+pub fn log(expected: &ExpectedJson, record: &Value) -> Vec<String> {
     let mut mismatches = Vec::new();
     compare_value("log", &expected.0, Some(record), &mut mismatches);
+    mismatches
+}
+
+/// Looks for what no line of the log may have.
+pub fn unspeakable(texts: &[String], lines: &[String]) -> Vec<String> {
+    let said = |text: &&String| lines.iter().any(|line| line.contains(text.as_str()));
+    texts.iter().filter(said).map(|text| format!("log: it has `{text}`: {lines:#?}")).collect()
+}
+
+/// Compares what was logged beside the access record: each that is expected must be there.
+pub fn events(expected: &[ExpectedJson], lines: &[String]) -> Vec<String> {
+    let missing = expected.iter().filter(|expected| !lines.iter().any(|line| is_event(expected, line)));
+    missing.map(|expected| format!("log: expected {}; it says: {lines:#?}", expected.0)).collect()
+}
+
+/// Whether a line is what is expected.
+pub fn is_event(expected: &ExpectedJson, line: &str) -> bool {
+    serde_json::from_str(line).is_ok_and(|record| log(expected, &record).is_empty())
+}
+
+/// Compares a value of a store.
+pub fn stored(place: &str, expected: &ExpectedJson, seen: Option<&str>) -> Vec<String> {
+    let mut mismatches = Vec::new();
+    let value = seen.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
+    compare_value(place, &expected.0, value.as_ref(), &mut mismatches);
     mismatches
 }
 
@@ -170,8 +216,24 @@ fn compare_fields(
             ExpectedField::Matches(regex) if seen.is_empty() || !regex.is_match(&seen.join(", ")) => {
                 mismatches.push(format!("{what} {name}: expected a match of `{regex}`, saw {seen:?}"));
             }
+            ExpectedField::Jwt(expected) => compare_token(&format!("{what} {name}"), expected, &seen, mismatches),
             _ => {}
         }
+    }
+}
+
+/// A token, with or without `Bearer` before it.
+fn compare_token(place: &str, expected: &ExpectedToken, seen: &[&str], mismatches: &mut Vec<String>) {
+    let [token] = seen else {
+        mismatches.push(format!("{place}: expected a token, saw {seen:?}"));
+        return;
+    };
+    match verified(token.strip_prefix("Bearer ").unwrap_or(token), &expected.key) {
+        Ok((header, claims)) => {
+            compare_value(&format!("{place}: header"), &expected.header.0, Some(&header), mismatches);
+            compare_value(&format!("{place}: claims"), &expected.claims.0, Some(&claims), mismatches);
+        }
+        Err(error) => mismatches.push(format!("{place}: expected a token, saw `{token}`: {error:#}")),
     }
 }
 

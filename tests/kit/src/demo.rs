@@ -1,7 +1,9 @@
-//! Three small services to put a gateway before: `orders`, `users` and `echo`. They are for people who try edgate out
-//! and for the examples of its documentation; they behave well, except where `echo` is asked not to.
+//! Three small services to put a gateway before, `orders`, `users` and `echo`, and an `issuer` of tokens for it. They are
+//! for people who try edgate out and for the examples of its documentation; they behave well, except where `echo` is
+//! asked not to.
 
 mod echo;
+mod issuer;
 mod orders;
 mod users;
 
@@ -19,17 +21,24 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// The port of `orders`; `users` and `echo` have the next two.
+/// The port of `orders`; `users`, `echo` and `issuer` have the next three.
 pub const PORT_BASE: u16 = 9101;
 
 /// The services, in the order of their ports.
-const SERVICES: [Service; 3] = [Service::Orders, Service::Users, Service::Echo];
+const SERVICES: [Service; 4] = [Service::Orders, Service::Users, Service::Echo, Service::Issuer];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     Orders,
     Users,
     Echo,
+    Issuer,
+}
+
+/// What the services have for as long as they run.
+struct State {
+    orders: orders::Orders,
+    issuer: issuer::Issuer,
 }
 
 /// Running services. They end when this is dropped.
@@ -49,23 +58,25 @@ impl Service {
             Service::Orders => "orders",
             Service::Users => "users",
             Service::Echo => "echo",
+            Service::Issuer => "issuer",
         }
     }
 
-    async fn respond(self, request: Request<Incoming>, orders: &orders::Orders) -> Response<Body> {
+    async fn respond(self, request: Request<Incoming>, state: &State) -> Response<Body> {
         match self {
-            Service::Orders => orders.respond(request).await,
+            Service::Orders => state.orders.respond(request).await,
             Service::Users => users::respond(&request),
             Service::Echo => echo::respond(request).await,
+            Service::Issuer => state.issuer.respond(&request),
         }
     }
 }
 
 impl Demo {
-    /// Starts the services on three ports from `port_base` on, or on free ones where it is 0.
+    /// Starts the services on four ports from `port_base` on, or on free ones where it is 0.
     pub async fn start(port_base: u16) -> Result<Demo> {
         let mut demo = Demo { addresses: Vec::new(), serving: JoinSet::new() };
-        let orders = Arc::new(orders::Orders::new());
+        let state = Arc::new(State { orders: orders::Orders::new(), issuer: issuer::Issuer::new()? });
         for (service, offset) in SERVICES.into_iter().zip(0..) {
             let port =
                 if port_base == 0 { 0 } else { port_base.checked_add(offset).context("there is no such port")? };
@@ -76,7 +87,7 @@ impl Demo {
                 )
             })?;
             demo.addresses.push((service.name(), listener.local_addr().context("the listener has no address")?));
-            demo.serving.spawn(accept(listener, service, Arc::clone(&orders)));
+            demo.serving.spawn(accept(listener, service, Arc::clone(&state)));
         }
         Ok(demo)
     }
@@ -87,20 +98,20 @@ impl Demo {
     }
 }
 
-async fn accept(listener: TcpListener, service: Service, orders: Arc<orders::Orders>) {
+async fn accept(listener: TcpListener, service: Service, state: Arc<State>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(serve(stream, service, Arc::clone(&orders)));
+        connections.spawn(serve(stream, service, Arc::clone(&state)));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(stream: TcpStream, service: Service, orders: Arc<orders::Orders>) {
+async fn serve(stream: TcpStream, service: Service, state: Arc<State>) {
     // Without it small chunks wait for each other.
     let _ = stream.set_nodelay(true);
     let respond = service_fn(|request| {
-        let orders = Arc::clone(&orders);
-        async move { Ok::<_, Infallible>(service.respond(request, &orders).await) }
+        let state = Arc::clone(&state);
+        async move { Ok::<_, Infallible>(service.respond(request, &state).await) }
     });
     let mut server = hyper::server::conn::http1::Builder::new();
     server.timer(TokioTimer::new());

@@ -7,9 +7,9 @@ use edgate_kit::demo::{Demo, PORT_BASE};
 #[derive(Parser)]
 #[command(name = "edgate-kit", version)]
 enum Command {
-    /// Run the services `orders`, `users` and `echo` until interrupted.
+    /// Run the services `orders`, `users` and `echo`, and the `issuer` of tokens, until interrupted.
     Demo {
-        /// The port of `orders`; `users` and `echo` have the next two. 0 takes free ones.
+        /// The port of `orders`; `users`, `echo` and `issuer` have the next three. 0 takes free ones.
         #[arg(long, default_value_t = PORT_BASE)]
         port_base: u16,
     },

@@ -60,6 +60,12 @@ impl Process {
         }
     }
 
+    /// Ends it, and waits until it has ended.
+    pub async fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill().await;
+    }
+
     fn ask_to_end(&mut self) {
         let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
         let asked = Instant::now();

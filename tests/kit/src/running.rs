@@ -5,7 +5,7 @@ use crate::lines::Lines;
 use crate::scenario::Request;
 use crate::seen::SeenResponse;
 use crate::spin::Spin;
-use crate::workerd::Workerd;
+use crate::workerd::{self, Workerd};
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -69,14 +69,32 @@ impl Running {
         }
     }
 
-    /// Sends a request. workerd hears the client's address as Cloudflare's edge tells it: in `CF-Connecting-IP`, in
-    /// place of any such field of the client's own. Spin sees the address of the connection.
+    /// A value of a key-value store.
+    ///
+    /// # Errors
+    ///
+    /// The real `spin` does not let anyone read its stores from outside.
+    pub fn value(&self, store: &str, key: &str) -> Result<Option<String>> {
+        match self {
+            Running::Workerd(workerd) => {
+                Ok(workerd.value(store, key).map(|value| String::from_utf8_lossy(&value).into_owned()))
+            }
+            Running::Spin(spin) => spin.value(store, key),
+        }
+    }
+
+    /// Sends a request. workerd hears of the client as Cloudflare's edge tells it: its address in `CF-Connecting-IP`,
+    /// and what else the request says of it in `CF-Blob`, in place of any such field of the client's own. Spin sees the
+    /// address of the connection.
     pub async fn send(&self, request: &Request) -> Result<SeenResponse> {
         let mut request = request.clone();
         if let Running::Workerd(_) = self {
             let address = ("cf-connecting-ip".to_owned(), request.peer.to_string());
-            request.headers.0.retain(|(name, _)| !name.eq_ignore_ascii_case(&address.0));
-            request.headers.0.push(address);
+            let blob = workerd::blob::render(&request).map(|blob| ("cf-blob".to_owned(), blob));
+            for field in std::iter::once(address).chain(blob) {
+                request.headers.0.retain(|(name, _)| !name.eq_ignore_ascii_case(&field.0));
+                request.headers.0.push(field);
+            }
             request.peer = Ipv4Addr::LOCALHOST.into();
         }
         client::send(self.address(), &request).await

@@ -1,18 +1,32 @@
 //! The scenario format: a configuration, exchanges of a client with the gateway, what its upstreams see and answer,
 //! and what must come of it. One file replays in memory, on workerd and on Spin. This decides what a scenario may say;
-//! it does not run one, and does not interpret the gateway's configuration.
+//! it does not run one, and does not interpret the gateway's configuration. `tests/scenarios/README.md` shows its use.
 
-pub mod addresses;
+// What it says.
 pub mod answer;
 pub mod content;
+pub mod credentials;
 pub mod expected;
+pub mod service;
 
-use answer::{Answer, AnswerBody, Fault};
-use anyhow::{Context, Result, bail, ensure};
+// Whether it makes sense.
+mod check;
+
+// What is put into it before it is played, and while it is.
+pub mod addresses;
+mod minting;
+mod placeholders;
+pub mod play;
+mod scene;
+
+use answer::Answer;
+use anyhow::{Context, Result};
 use content::{Content, FieldsForm, RequestBody, Stored};
-use expected::{ExpectedLog, ExpectedRequest, ExpectedResponse};
+use credentials::{KeyForm, ProofForm, SignatureForm, TokenForm};
+use expected::{ExpectedJson, ExpectedRequest, ExpectedResponse};
 use serde::Deserialize;
 use serde_json::Value;
+use service::Service;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -38,6 +52,21 @@ pub struct Scenario {
     /// The content of the key-value stores at the beginning: store, key, value.
     #[serde(default)]
     pub store: Stores,
+    /// Keys by name, for what follows.
+    #[serde(default)]
+    pub keys: BTreeMap<String, KeyForm>,
+    /// Tokens by name.
+    #[serde(default)]
+    pub tokens: BTreeMap<String, TokenForm>,
+    /// Proofs of possession by name.
+    #[serde(default)]
+    pub proofs: BTreeMap<String, ProofForm>,
+    /// Signatures of requests by name.
+    #[serde(default)]
+    pub signatures: BTreeMap<String, SignatureForm>,
+    /// What upstreams answer in every exchange.
+    #[serde(default, rename = "service")]
+    pub services: Vec<Service>,
     /// What happens, in order.
     #[serde(default, rename = "exchange")]
     pub exchanges: Vec<Exchange>,
@@ -71,10 +100,29 @@ pub struct Exchange {
     /// What the upstreams see and answer: in order for each of them, in any order between them.
     #[serde(default, rename = "upstream")]
     pub upstreams: Vec<UpstreamStep>,
+    /// What upstreams answer in every exchange from this one on.
+    #[serde(default, rename = "service")]
+    pub services: Vec<Service>,
+    /// How many requests reach an upstream during this exchange, also behind it: by `NAME.test`, or `NAME.test/PATH`
+    /// for those to one path.
+    #[serde(default)]
+    pub calls: BTreeMap<String, u64>,
     /// What the client must see.
     pub response: Option<ExpectedResponse>,
+    /// Fields of the response to keep, by the name that `{captured:NAME}` has for them later.
+    #[serde(default)]
+    pub capture: BTreeMap<String, String>,
     /// What the access record must say.
-    pub log: Option<ExpectedLog>,
+    pub log: Option<ExpectedJson>,
+    /// Texts that no line of the log may have, beside those that [`play::Play::unspeakable`] knows of.
+    #[serde(default)]
+    pub never_logged: Vec<String>,
+    /// What else must be logged during this exchange, also behind it: a part of one record each.
+    #[serde(default)]
+    pub events: Vec<ExpectedJson>,
+    /// What key-value stores must hold behind it: store, key, a part of the value, which is JSON.
+    #[serde(default)]
+    pub stored: BTreeMap<String, BTreeMap<String, ExpectedJson>>,
 }
 
 /// The client's request.
@@ -102,6 +150,30 @@ pub struct Request {
     pub abandon: Option<Abandon>,
     /// Opens a WebSocket, sends this text and waits for one.
     pub websocket: Option<String>,
+    /// The signatures that are added to it.
+    #[serde(default, deserialize_with = "content::one_or_many")]
+    pub sign: Vec<String>,
+    /// The client's country, as Cloudflare's edge knows it.
+    pub country: Option<String>,
+    /// The client's certificate, as Cloudflare's edge has checked it.
+    pub certificate: Option<Certificate>,
+}
+
+/// What Cloudflare's edge says of a client's certificate.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Certificate {
+    /// Whether an authority that the edge trusts has signed it.
+    pub verified: bool,
+    /// The SHA-256 of its DER form, in hexadecimal.
+    pub sha256: String,
+    /// The subject's distinguished name (RFC 2253).
+    pub subject: String,
+    /// The issuer's.
+    pub issuer: String,
+    pub serial: String,
+    /// When it ends, as Cloudflare writes it: `Dec 22 19:39:00 2026 GMT`.
+    pub not_after: String,
 }
 
 /// When a client closes its connection early.
@@ -153,19 +225,27 @@ pub fn parse(text: &str) -> Result<Scenario> {
 impl Scenario {
     /// The upstreams it names, in its exchanges and in its configuration.
     pub fn upstream_names(&self) -> BTreeSet<String> {
-        let steps = self.exchanges.iter().flat_map(|exchange| &exchange.upstreams);
-        let mut names: BTreeSet<String> = steps.map(|step| step.at.clone()).collect();
+        let steps = self.exchanges.iter().flat_map(|exchange| &exchange.upstreams).map(|step| &step.at);
+        let mut names: BTreeSet<String> =
+            steps.chain(self.all_services().map(|service| &service.at)).cloned().collect();
         names.extend(addresses::names_in(&self.config));
         names
     }
 
-    fn check(&self) -> Result<()> {
-        ensure!(!self.exchanges.is_empty(), "it has no [[exchange]]");
-        for (at, exchange) in self.exchanges.iter().enumerate() {
-            let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
-            exchange.check().with_context(|| format!("exchange {} ({name})", at + 1))?;
-        }
-        Ok(())
+    /// Which exchange stands at a position, for people.
+    pub fn exchange_name(&self, position: usize) -> String {
+        let exchange = &self.exchanges[position];
+        let name = exchange.name.as_deref().unwrap_or(&exchange.request.target);
+        format!("exchange {} ({name})", position + 1)
+    }
+
+    /// Whether an exchange counts requests: none may then be taken for one of the next exchange.
+    pub fn counts_calls(&self) -> bool {
+        self.exchanges.iter().any(|exchange| !exchange.calls.is_empty())
+    }
+
+    fn all_services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().chain(self.exchanges.iter().flat_map(|exchange| &exchange.services))
     }
 }
 
@@ -173,28 +253,6 @@ impl Exchange {
     /// What the upstream of this name does, in order.
     pub fn steps_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a UpstreamStep> {
         self.upstreams.iter().filter(move |step| step.at == name)
-    }
-
-    fn check(&self) -> Result<()> {
-        for step in &self.upstreams {
-            step.answer.check().with_context(|| format!("the answer of {}", step.at))?;
-            if step.answer.fault == Some(Fault::Refuse) {
-                ensure!(step.expect.is_empty(), "{} refuses connections, so it sees no request", step.at);
-                let all = self.steps_of(&step.at).all(|other| other.answer.fault == Some(Fault::Refuse));
-                ensure!(all, "{} either refuses all connections of an exchange or none", step.at);
-            }
-        }
-        let streams = |step: &UpstreamStep| matches!(step.answer.body, AnswerBody::Chunks { .. });
-        if self.response.as_ref().is_some_and(|response| response.first_byte_before_end) {
-            ensure!(
-                self.upstreams.iter().any(streams),
-                "first_byte_before_end needs an upstream that answers in chunks"
-            );
-        }
-        if self.request.websocket.is_some() && self.request.body.is_some() {
-            bail!("a request for a WebSocket has no body");
-        }
-        Ok(())
     }
 }
 
@@ -211,6 +269,22 @@ impl Request {
             advance: None,
             abandon: None,
             websocket: None,
+            sign: Vec::new(),
+            country: None,
+            certificate: None,
+        }
+    }
+
+    /// Whether it has a field of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.headers.0.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+
+    /// Adds a member to a field that is a list or a dictionary (RFC 8941).
+    fn add_member(&mut self, name: &str, member: String) {
+        match self.headers.0.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(name)) {
+            Some((_, value)) => *value = format!("{value}, {member}"),
+            None => self.headers.0.push((name.to_owned(), member)),
         }
     }
 

@@ -21,6 +21,18 @@ pub struct SeenRequest {
     pub body: SeenBody,
     /// Whether the body came to its end.
     pub complete: bool,
+    pub answered_by: AnsweredBy,
+}
+
+/// What a scenario had for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// A step of the exchange.
+    Step,
+    /// A service.
+    Service,
+    /// Nothing: it was not expected.
+    Nothing,
 }
 
 /// A response as the client received it.

@@ -133,6 +133,15 @@ impl Spin {
         let folder = self.values.as_deref().context("cannot change a value that the real Spin keeps")?;
         write_value(folder, store, key, value)
     }
+
+    /// A value of a store, without the time until which the component wants it kept. Only the stand-in keeps values where
+    /// they can be read.
+    pub fn value(&self, store: &str, key: &str) -> Result<Option<String>> {
+        let folder = self.values.as_deref().context("cannot read a value that the real Spin keeps")?;
+        let Ok(value) = std::fs::read_to_string(file_of(folder, store, key)) else { return Ok(None) };
+        let kept = value.strip_prefix("edgate-expires:").and_then(|rest| rest.split_once('\n'));
+        Ok(Some(kept.map_or(value.as_str(), |(_, value)| value).to_owned()))
+    }
 }
 
 fn command(program: &Program, manifest: &Path, state: &Path, address: SocketAddr) -> Command {
@@ -167,11 +176,16 @@ fn write_all(folder: &Path, stores: &BTreeMap<String, BTreeMap<String, String>>)
 
 /// The file appears whole: it is written elsewhere and moved to its place.
 fn write_value(folder: &Path, store: &str, key: &str, value: &str) -> Result<()> {
-    let name: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let path = folder.join(store).join(name);
+    let path = file_of(folder, store, key);
     let place = || format!("cannot write {}", path.display());
     std::fs::create_dir_all(folder.join(store)).with_context(place)?;
     let mut file = NamedTempFile::new_in(folder).with_context(place)?;
     file.write_all(value.as_bytes()).with_context(place)?;
     file.persist(&path).map(drop).with_context(place)
+}
+
+/// Where the stand-in keeps a value.
+fn file_of(folder: &Path, store: &str, key: &str) -> PathBuf {
+    let name: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+    folder.join(store).join(name)
 }

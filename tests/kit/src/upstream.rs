@@ -1,5 +1,5 @@
 //! Upstream servers on loopback ports, written by hand because they must misbehave on request. Each answers from a
-//! script, in the order in which requests arrive, and records what it saw. A request that no script expects is
+//! script, in the order in which requests arrive, and records what it saw. A request that nothing was said of is
 //! recorded too and answered with 599.
 
 mod answering;
@@ -7,18 +7,22 @@ mod answering;
 use crate::scenario::Exchange;
 use crate::scenario::addresses::Addresses;
 use crate::scenario::answer::{Answer, Fault};
-use crate::seen::{SeenBody, SeenRequest};
+use crate::scenario::service::{Script, path_of};
+use crate::seen::{AnsweredBy, SeenBody, SeenRequest};
 use crate::wire::{Framing, Head, read_body, read_head};
-use anyhow::{Context, Result, ensure};
-use std::collections::{BTreeMap, VecDeque};
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout_at};
+
+/// How long nothing must come until nothing more is expected to.
+const SETTLED: Duration = Duration::from_millis(150);
 
 /// All upstreams of a scenario, by name.
 pub struct Upstreams(BTreeMap<String, Upstream>);
@@ -35,7 +39,7 @@ pub struct Upstream {
 
 #[derive(Default)]
 struct State {
-    script: Mutex<VecDeque<Answer>>,
+    script: Mutex<Script>,
     seen: Mutex<Vec<SeenRequest>>,
     arrived: Notify,
 }
@@ -58,7 +62,7 @@ impl Upstreams {
     /// Prepares all of them for an exchange.
     pub async fn prepare(&mut self, exchange: &Exchange) -> Result<()> {
         for (name, server) in &mut self.0 {
-            server.script(exchange.steps_of(name).map(|step| step.answer.clone()).collect()).await?;
+            server.play(Script::of(exchange, name)).await.with_context(|| name.clone())?;
         }
         Ok(())
     }
@@ -66,12 +70,30 @@ impl Upstreams {
     /// What they saw since the last call. Waits up to `patience` for requests that the exchange expects and that have
     /// not come yet, as those do not that are sent after the response.
     pub async fn take_seen(&self, exchange: &Exchange, patience: Duration) -> BTreeMap<String, Vec<SeenRequest>> {
-        let mut seen = BTreeMap::new();
+        let deadline = Instant::now() + patience;
         for (name, server) in &self.0 {
-            let expected = exchange.steps_of(name).filter(|step| step.answer.fault != Some(Fault::Refuse)).count();
-            seen.insert(name.clone(), server.take_seen(expected, patience).await);
+            let steps = exchange.steps_of(name).filter(|step| step.answer.fault != Some(Fault::Refuse)).count();
+            server.wait_until(deadline, |seen| answered_by_steps(seen) >= steps).await;
         }
-        seen
+        self.0.iter().map(|(name, server)| (name.clone(), server.take())).collect()
+    }
+
+    /// Waits, up to `patience`, until the calls that an exchange counts have come, and then until none comes any more
+    /// for as long as [`SETTLED`]: that nothing more is sent cannot be known otherwise.
+    pub async fn settle(&self, exchange: &Exchange, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        for (place, expected) in &exchange.calls {
+            let (name, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+            let Some(server) = self.0.get(name) else { continue };
+            let meant = |one: &&SeenRequest| path.is_empty() || path_of(&one.target) == path;
+            server.wait_until(deadline, |seen| seen.iter().filter(meant).count() as u64 >= *expected).await;
+        }
+        let count = || self.0.values().map(|server| lock(&server.state.seen).len()).sum::<usize>();
+        let mut before = None;
+        while before != Some(count()) && Instant::now() < deadline {
+            before = Some(count());
+            sleep(SETTLED).await;
+        }
     }
 }
 
@@ -89,33 +111,44 @@ impl Upstream {
         self.address
     }
 
-    /// Replaces what is left of the script. Where an answer is [`Fault::Refuse`], all must be: the server then refuses
-    /// connections until the next script.
+    /// Replaces what is left of the script with these answers, whatever the requests are. Where one is
+    /// [`Fault::Refuse`], all must be: the server then refuses connections until the next script.
     pub async fn script(&mut self, answers: Vec<Answer>) -> Result<()> {
-        let refused = answers.iter().filter(|answer| answer.fault == Some(Fault::Refuse)).count();
-        ensure!(refused == 0 || refused == answers.len(), "an upstream refuses all connections or none");
-        if refused > 0 {
+        self.play(Script::in_order(answers)).await
+    }
+
+    /// Replaces what is left of the script.
+    pub async fn play(&mut self, script: Script) -> Result<()> {
+        if script.refuses()? {
             self.listening.shutdown().await;
         } else if self.listening.is_empty() {
             self.listen()?;
         }
-        *lock(&self.state.script) = answers.into();
+        *lock(&self.state.script) = script;
         Ok(())
     }
 
     /// What it saw since the last call. Waits up to `patience` until there are `expected` requests.
     pub async fn take_seen(&self, expected: usize, patience: Duration) -> Vec<SeenRequest> {
+        self.wait_until(Instant::now() + patience, |seen| seen.len() >= expected).await;
+        self.take()
+    }
+
+    /// Too few requests are for the caller to judge.
+    async fn wait_until(&self, deadline: Instant, enough: impl Fn(&[SeenRequest]) -> bool) {
         let enough = async {
             loop {
                 let arrived = self.state.arrived.notified();
-                if lock(&self.state.seen).len() >= expected {
+                if enough(&lock(&self.state.seen)) {
                     return;
                 }
                 arrived.await;
             }
         };
-        // Too few requests are for the caller to judge.
-        let _ = timeout(patience, enough).await;
+        let _ = timeout_at(deadline.into(), enough).await;
+    }
+
+    fn take(&self) -> Vec<SeenRequest> {
         std::mem::take(&mut *lock(&self.state.seen))
     }
 
@@ -151,8 +184,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let _ = stream.set_nodelay(true);
     let mut unread = Vec::new();
-    while let Ok(Some((head, rest))) = receive(&mut stream, unread, &state).await {
-        let answer = lock(&state.script).pop_front().unwrap_or_else(unexpected);
+    while let Ok(Some((head, rest, answer))) = receive(&mut stream, unread, &state).await {
         match answering::answer(stream, &head, &answer).await {
             Some(kept) => stream = kept,
             None => return,
@@ -161,8 +193,12 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     }
 }
 
-/// Reads a request and records it. Returns its head, and what came after it.
-async fn receive(stream: &mut TcpStream, unread: Vec<u8>, state: &State) -> std::io::Result<Option<(Head, Vec<u8>)>> {
+/// Reads a request and records it. Returns its head, what came after it, and what it is to be answered.
+async fn receive(
+    stream: &mut TcpStream,
+    unread: Vec<u8>,
+    state: &State,
+) -> std::io::Result<Option<(Head, Vec<u8>, Answer)>> {
     let mut reader = BufReader::with_capacity(64 * 1024, tokio::io::AsyncReadExt::chain(unread.as_slice(), stream));
     let Some(head) = read_head(&mut reader).await? else { return Ok(None) };
     let mut body = SeenBody::empty();
@@ -172,15 +208,20 @@ async fn receive(stream: &mut TcpStream, unread: Vec<u8>, state: &State) -> std:
     let method = words.next().unwrap_or_default().to_owned();
     let rest = words.next().unwrap_or_default();
     let target = rest.strip_suffix(" HTTP/1.1").unwrap_or(rest).to_owned();
-    let seen = SeenRequest { method, target, headers: head.fields.clone(), body, complete: end.is_ok() };
+    let (answer, answered_by) = match end {
+        Ok(_) => lock(&state.script).answer(&method, &target),
+        Err(_) => (Answer::default(), AnsweredBy::Nothing),
+    };
+    let seen = SeenRequest { method, target, headers: head.fields.clone(), body, complete: end.is_ok(), answered_by };
     lock(&state.seen).push(seen);
     state.arrived.notify_waiters();
     end?;
-    Ok(Some((head, reader.buffer().to_vec())))
+    Ok(Some((head, reader.buffer().to_vec(), answer)))
 }
 
-fn unexpected() -> Answer {
-    Answer { status: 599, ..Answer::default() }
+/// One that broke off is none that a service is for: a step may have been.
+fn answered_by_steps(seen: &[SeenRequest]) -> usize {
+    seen.iter().filter(|one| one.answered_by != AnsweredBy::Service).count()
 }
 
 /// Another task's panic leaves these values as good as they were.

@@ -1,6 +1,9 @@
 //! Cloudflare's runtime, as a bare `workerd` process on a free port: its configuration, its bindings, its output.
-//! Durable Objects are not bound yet.
+//!
+//! A test says what Cloudflare's edge knows of a client (`request.cf`) as JSON in the field `CF-Blob`, which workerd
+//! takes away. Without it there is nothing known: `request.cf` is null.
 
+pub(crate) mod blob;
 mod config;
 mod values;
 
@@ -36,6 +39,18 @@ pub enum Format {
     Structured,
 }
 
+/// Where the Durable Objects that decide claims are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Claims {
+    /// They are not bound.
+    None,
+    /// They are bound as `EDGATE_CLAIMS`, and end with workerd.
+    #[default]
+    Temporary,
+    /// They are kept in this folder. workerd has SQL for objects on a disk only.
+    Folder(PathBuf),
+}
+
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -44,6 +59,7 @@ pub struct Options {
     /// The folder with `index.js`; further modules and `.wasm` files are there and in folders below.
     pub build: PathBuf,
     pub format: Format,
+    pub claims: Claims,
 }
 
 /// A workerd that serves a gateway. It ends when it is dropped.
@@ -62,7 +78,12 @@ impl Workerd {
         let values = Values::start(&deployment.stores).await?;
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let path = folder.path().join("config.capnp");
-        let config = config::render(options, deployment, values.address())?;
+        let objects = match &options.claims {
+            Claims::None => None,
+            Claims::Temporary => Some(folder.path()),
+            Claims::Folder(folder) => Some(folder.as_path()),
+        };
+        let config = config::render(options, deployment, values.address(), objects)?;
         std::fs::write(&path, config).with_context(|| format!("cannot write {}", path.display()))?;
         let lines = Lines::default();
         let (control, mut process) = spawn(options, &path, &lines)?;

@@ -2,7 +2,7 @@
 
 use edgate_kit::compare;
 use edgate_kit::scenario::{Exchange, parse};
-use edgate_kit::seen::{End, Fields, SeenBody, SeenRequest, SeenResponse};
+use edgate_kit::seen::{AnsweredBy, End, Fields, SeenBody, SeenRequest, SeenResponse};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +23,7 @@ fn request() -> SeenRequest {
         headers: fields(&[("a", "1"), ("a", "2"), ("cookie", "c")]),
         body: SeenBody::of(b"abc"),
         complete: true,
+        answered_by: AnsweredBy::Step,
     }
 }
 
@@ -116,6 +117,13 @@ fn response_is_compared() {
 }
 
 #[test]
+fn a_text_that_must_not_be_logged_is_found_in_any_line() {
+    let lines = ["{\"kind\":\"event\",\"message\":\"s3cret\"}".to_owned(), "{\"kind\":\"access\"}".to_owned()];
+    let found = compare::unspeakable(&["s3cret".to_owned(), "another".to_owned()], &lines);
+    assert!(found.len() == 1 && found[0].starts_with("log: it has `s3cret`"), "{found:?}");
+}
+
+#[test]
 fn truncation_and_streaming_are_judged() {
     let truncated = SeenResponse { end: End::Truncated("it was reset".to_owned()), ..response() };
     assert_eq!(against_response("status = 200", &truncated), ["end: expected a complete body, but it was reset"]);
@@ -130,15 +138,18 @@ fn truncation_and_streaming_are_judged() {
 
 #[test]
 fn log_is_a_subset() {
-    let record =
-        json!({ "kind": "access", "route": "orders", "ms": 12.5, "upstream": { "status": 200, "tries": [1, 2] } });
+    let record = json!({ "kind": "access", "route": "orders", "ms": 12.5, "upstream": { "status": 200, "tries": [1, 2] },
+        "auth": { "method": "token", "issuer": "main", "reason": "expired" } });
     let against = |text: &str| {
         let exchange = exchange(&format!("[exchange.log]\n{text}"));
         compare::log(&exchange.log.expect("it expects a record"), &record)
     };
     let fine = "route = 'orders'\nms.matches = '^12'\nupstream = { status = 200, absent = ['error'], tries = [1, { matches = '2' }] }";
     assert_eq!(against(fine), Vec::<String>::new());
+    assert_eq!(against("auth = { method = 'token', reason = { matches = '^exp' } }"), Vec::<String>::new());
     let cases = [
+        ("auth = { issuer = 'other' }", "log.auth.issuer: expected \"other\", saw \"main\""),
+        ("auth = { absent = ['reason'] }", "log.auth.reason: expected nothing, saw \"expired\""),
         ("route = 'users'", "log.route: expected \"users\", saw \"orders\""),
         ("upstream.status = 201", "log.upstream.status: expected 201, saw 200"),
         ("upstream.error = 'x'", "log.upstream.error: expected \"x\", saw nothing"),
@@ -148,4 +159,19 @@ fn log_is_a_subset() {
     for (expect, mismatch) in cases {
         assert_eq!(against(expect), [mismatch]);
     }
+}
+
+#[test]
+fn events_are_searched_for_and_stored_values_compared() {
+    let lines = ["no JSON", r#"{"kind":"issuer","issuer":"main","message":"it is gone"}"#].map(str::to_owned);
+    let exchange = exchange(
+        "events = [{ kind = 'issuer', message = { matches = 'gone' } }, { issuer = 'other' }]
+        stored.KEYS.main = { from = 'here' }",
+    );
+    let mismatches = compare::events(&exchange.events, &lines);
+    assert!(matches!(&mismatches[..], [one] if one.starts_with(r#"log: expected {"issuer":"other"}; it says: "#)));
+    let stored = |seen| compare::stored("KEYS main", &exchange.stored["KEYS"]["main"], seen);
+    assert_eq!(stored(Some(r#"{"from":"here","fetched":1}"#)), Vec::<String>::new());
+    assert_eq!(stored(None), [r#"KEYS main: expected {"from":"here"}, saw nothing"#]);
+    assert_eq!(stored(Some("text")), [r#"KEYS main: expected {"from":"here"}, saw "text""#]);
 }

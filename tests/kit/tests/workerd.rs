@@ -5,7 +5,7 @@ use edgate_kit::running::{Deployment, Running};
 use edgate_kit::scenario::content::{Content, RequestBody};
 use edgate_kit::scenario::{Request, Scenario, parse};
 use edgate_kit::upstream::Upstreams;
-use edgate_kit::workerd::{Format, Options, Workerd};
+use edgate_kit::workerd::{Claims, Format, Options, Workerd};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn options() -> Options {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workerd = here.join("../../node_modules/.bin/workerd");
     assert!(workerd.exists(), "workerd is missing: run `npm ci`");
-    Options { workerd, build: here.join("tests/worker"), format: Format::Plain }
+    Options { workerd, build: here.join("tests/worker"), format: Format::Plain, claims: Claims::None }
 }
 
 async fn start(deployment: &Deployment) -> Running {
@@ -167,4 +167,34 @@ async fn structured_lines_are_json() {
     let line: Value = serde_json::from_str(&line).expect("it is JSON");
     let record: Value = serde_json::from_str(line["message"].as_str().expect("a text")).expect("it is JSON");
     assert_eq!((&line["level"], &record["path"]), (&json!("log"), &json!("/bindings")));
+}
+
+async fn json_of(running: &Running, request: &Request) -> Value {
+    let response = running.send(request).await.expect("it answers");
+    serde_json::from_slice(&response.body.start).expect("it is JSON")
+}
+
+#[tokio::test]
+async fn what_the_edge_knows_is_said_in_a_field() {
+    let running = start(&Deployment::default()).await;
+    let mut request = Request::new("GET", "/cf");
+    assert_eq!(json_of(&running, &request).await, json!([null, null]));
+    request.headers.0.push(("CF-Blob".to_owned(), json!({ "country": "NO" }).to_string()));
+    assert_eq!(json_of(&running, &request).await, json!([{ "country": "NO" }, null]));
+}
+
+#[tokio::test]
+async fn objects_are_kept_where_they_should_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = Options { claims: Claims::Folder(folder.path().to_owned()), ..options() };
+    let request = Request::new("GET", "/object");
+    for (options, counts) in
+        [(&kept, [1, 2]), (&kept, [3, 4]), (&Options { claims: Claims::Temporary, ..options() }, [1, 2])]
+    {
+        let running = Workerd::start(options, &Deployment::default()).await.expect("workerd starts");
+        let running = Running::Workerd(running);
+        for count in counts {
+            assert_eq!(json_of(&running, &request).await, json!(count));
+        }
+    }
 }

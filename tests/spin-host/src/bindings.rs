@@ -4,5 +4,8 @@ wasmtime::component::bindgen!({
     path: "wit",
     world: "edgate:spin-host/imports",
     imports: { default: store | trappable },
-    with: { "spin:key-value/key-value.store": crate::key_value::Store },
+    with: {
+        "spin:key-value/key-value.store": crate::key_value::Store,
+        "spin:redis/redis.connection": crate::redis::Connection,
+    },
 });

@@ -11,6 +11,7 @@ mod key_value;
 mod logs;
 mod manifest;
 mod outbound;
+mod redis;
 mod routes;
 mod serve;
 mod variables;

@@ -30,9 +30,9 @@ impl Scenario {
             replace(config, &mut |text| Ok(with_hosts(text, addresses)))?;
         }
         replace(&mut source, &mut |text| with_placeholders(text, addresses))?;
-        let mut scenario: Scenario = source.try_into().context("with real addresses it is no valid scenario")?;
-        scenario.source = self.source.clone();
-        Ok(scenario)
+        let toml::Value::Table(source) = source else { bail!("a scenario is a table") };
+        let scenario: Scenario = source.clone().try_into().context("with real addresses it is no valid scenario")?;
+        Ok(Scenario { source, ..scenario })
     }
 }
 

@@ -109,7 +109,7 @@ pub struct FieldsForm(pub Fields);
 
 /// `"a"` or `["a", "b"]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a field is a text or a list of texts")]
+#[serde(untagged, expecting = "a text or a list of texts is wanted")]
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -147,6 +147,11 @@ impl TryFrom<toml::Value> for Stored {
             other => Err(format!("a stored value is a text, a table or an array, not {}", other.type_str())),
         }
     }
+}
+
+/// For fields that hold one text or several.
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    OneOrMany::deserialize(deserializer).map(Vec::from)
 }
 
 /// For fields that hold any TOML, read as the JSON it means.

@@ -49,19 +49,38 @@ pub struct ExpectedResponse {
     pub websocket: Option<String>,
 }
 
-/// The values of a field: `"exact"`, `["several", "in order"]` or `{ matches = "regex" }`.
+/// The values of a field: `"exact"`, `["several", "in order"]`, `{ matches = "regex" }`, or a token that somebody else
+/// signs: `{ jwt = { key = "{jwk:NAME}", header = {..}, claims = {..} } }`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "FieldForm")]
 pub enum ExpectedField {
     Values(Vec<String>),
     Matches(Pattern),
+    Jwt(ExpectedToken),
+}
+
+/// A token: its signature must hold with a key, and its parts must have these members.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedToken {
+    /// A JSON Web Key: a public one, or a secret (`{private:NAME}`).
+    #[serde(deserialize_with = "super::content::json")]
+    pub key: Value,
+    #[serde(default)]
+    pub header: ExpectedJson,
+    #[serde(default)]
+    pub claims: ExpectedJson,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "an expected field is a text, a list of texts or { matches = \"regex\" }")]
+#[serde(
+    untagged,
+    expecting = "an expected field is a text, a list of texts, { matches = \"regex\" } or { jwt = { key = .. } }"
+)]
 enum FieldForm {
     Values(OneOrMany),
     Matches(MatchesTable),
+    Jwt { jwt: ExpectedToken },
 }
 
 #[derive(Deserialize)]
@@ -77,6 +96,7 @@ impl TryFrom<FieldForm> for ExpectedField {
         match form {
             FieldForm::Values(values) => Ok(ExpectedField::Values(values.into())),
             FieldForm::Matches(table) => pattern(&table.matches).map(ExpectedField::Matches),
+            FieldForm::Jwt { jwt } => Ok(ExpectedField::Jwt(jwt)),
         }
     }
 }
@@ -130,19 +150,25 @@ impl TryFrom<BodyForm> for ExpectedBody {
     }
 }
 
-/// A part of the access record: exact values, tables of them, `{ matches = "regex" }`, and in any table `absent`, a
+/// A part of the access record, or of another JSON object: exact values, tables of them, `{ matches = "regex" }`, and in any table `absent`, a
 /// list of members that must not be there.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "toml::Table")]
-pub struct ExpectedLog(pub Value);
+pub struct ExpectedJson(pub Value);
 
-impl TryFrom<toml::Table> for ExpectedLog {
+impl Default for ExpectedJson {
+    fn default() -> ExpectedJson {
+        ExpectedJson(Value::Object(serde_json::Map::new()))
+    }
+}
+
+impl TryFrom<toml::Table> for ExpectedJson {
     type Error = String;
 
-    fn try_from(table: toml::Table) -> Result<ExpectedLog, String> {
+    fn try_from(table: toml::Table) -> Result<ExpectedJson, String> {
         let record = json_of(toml::Value::Table(table));
         check_patterns(&record)?;
-        Ok(ExpectedLog(record))
+        Ok(ExpectedJson(record))
     }
 }
 

@@ -7,12 +7,22 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// The configuration of one Worker that may reach everything, whose namespaces are kept at `values`.
-pub(super) fn render(options: &Options, deployment: &Deployment, values: SocketAddr) -> Result<String> {
+/// The binding of edgate's Durable Objects, their class, and what tells their storage from that of other classes.
+const CLAIMS: [&str; 3] = ["EDGATE_CLAIMS", "EdgateClaims", "edgate-claims"];
+
+/// The configuration of one Worker that may reach everything, whose namespaces are kept at `values`, and whose Durable
+/// Objects, if there are any, in the folder `objects`.
+pub(super) fn render(
+    options: &Options,
+    deployment: &Deployment,
+    values: SocketAddr,
+    objects: Option<&Path>,
+) -> Result<String> {
     let modules = modules(&options.build)?.join(",\n      ");
-    let bindings = bindings(deployment).join(",\n      ");
+    let bindings = bindings(deployment, objects).join(",\n      ");
     let services: Vec<String> = deployment.stores.keys().map(|store| namespace(store, values)).collect();
-    let services = services.concat();
+    let services = services.concat() + &disk(objects)?;
+    let objects = if objects.is_some() { namespaces() } else { String::new() };
     let structured = options.format == Format::Structured;
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
@@ -25,14 +35,31 @@ const config :Workerd.Config = (
       {modules}],
       bindings = [
       {bindings}],
-    )),
+{objects}    )),
     (name = "network", network = (allow = ["private", "public"])),
 {services}  ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "gateway")],
+  sockets = [
+    (name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "CF-Blob"), service = "gateway"),
+  ],
   logging = (structuredLogging = {structured}),
 );
 "#
     ))
+}
+
+/// The namespace of the Durable Objects that decide claims.
+fn namespaces() -> String {
+    let [_, class, key] = CLAIMS;
+    let namespace = format!("(className = \"{class}\", uniqueKey = \"{key}\", enableSql = true)");
+    format!("      durableObjectNamespaces = [{namespace}],\n      durableObjectStorage = (localDisk = \"objects\"),\n")
+}
+
+/// Where the objects are kept.
+fn disk(folder: Option<&Path>) -> Result<String> {
+    let Some(folder) = folder else { return Ok(String::new()) };
+    let folder = folder.canonicalize().with_context(|| format!("there is no {}", folder.display()))?;
+    let path = quote(&folder.to_string_lossy());
+    Ok(format!("    (name = \"objects\", disk = (path = {path}, writable = true)),\n"))
 }
 
 /// All modules below `build`, named by their paths there; the main one first, as workerd wants it.
@@ -64,7 +91,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn bindings(deployment: &Deployment) -> Vec<String> {
+fn bindings(deployment: &Deployment, objects: Option<&Path>) -> Vec<String> {
     let text = |name: &str, value: &str| format!("(name = {}, text = {})", quote(name), quote(value));
     let values = deployment.bindings.iter().map(|(name, value)| match value {
         Value::String(value) => text(name, value),
@@ -73,7 +100,9 @@ fn bindings(deployment: &Deployment) -> Vec<String> {
     let secrets = deployment.secrets.iter().map(|(name, value)| text(name, value));
     let stores = deployment.stores.keys();
     let stores = stores.map(|name| format!("(name = {}, kvNamespace = {})", quote(name), quote(&service(name))));
-    values.chain(secrets).chain(stores).collect()
+    let [name, class, _] = CLAIMS;
+    let claims = objects.map(|_| format!("(name = \"{name}\", durableObjectNamespace = \"{class}\")"));
+    values.chain(secrets).chain(stores).chain(claims).collect()
 }
 
 /// One server keeps all namespaces; a field tells it which one is meant.

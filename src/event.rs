@@ -1,0 +1,47 @@
+//! What happens beside the requests, as JSON lines in the platform's log: a configuration was loaded, the keys of an
+//! issuer could not be fetched. No secret and no token is ever in one.
+
+use crate::host::SharedHost;
+
+/// Whether somebody should look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Info,
+    Warning,
+}
+
+/// Logs what happened to the configuration, or to an issuer.
+pub fn event(host: &SharedHost, level: Level, subject: Subject<'_>, message: &str) {
+    let level = match level {
+        Level::Info => "info",
+        Level::Warning => "warning",
+    };
+    let mut record = serde_json::json!({ "kind": subject.kind(), "level": level });
+    if let (Subject::Issuer(name), Some(record)) = (subject, record.as_object_mut()) {
+        record.insert("issuer".to_owned(), name.into());
+    }
+    if let Some(record) = record.as_object_mut() {
+        record.insert("message".to_owned(), message.into());
+    }
+    host.log(&record.to_string());
+}
+
+/// What something happened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
+    Configuration,
+    /// The issuer of this name.
+    Issuer(&'a str),
+    /// The store of consumers.
+    Consumers,
+}
+
+impl Subject<'_> {
+    fn kind(self) -> &'static str {
+        match self {
+            Subject::Configuration => "configuration",
+            Subject::Issuer(_) => "issuer",
+            Subject::Consumers => "consumers",
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Asking an issuer about a token that only it can read (RFC 7662). What it says is remembered for a while, good and
+//! bad, but never past the token's end.
+//!
+//! Requests that show one token at the same time ask once, whatever comes of it: an issuer that is slow, fails, or whose
+//! answers are not remembered must not make them wait for each other. The call goes on behind the request that began it,
+//! whose client may go away.
+
+use crate::body::Body;
+use crate::bounded::Bounded;
+use crate::event::{Level, Subject, event};
+use crate::host::{MadeOf, Outgoing, SharedHost, Timestamp};
+use crate::secret::SecretSlot;
+use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The introspection endpoint of an issuer.
+pub struct Introspection {
+    pub name: Rc<str>,
+    pub url: String,
+    pub client: String,
+    pub secret: SecretSlot,
+    pub cache: Duration,
+    pub negative_cache: Duration,
+    pub timeout: Duration,
+    /// Tokens that the issuer knows nothing of, or that were refused for what it says.
+    pub refused: RefCell<Bounded<()>>,
+    /// The calls that are under way, by the token's hash.
+    pub calls: RefCell<BTreeMap<[u8; 32], Rc<Call>>>,
+}
+
+/// A call about a token, for all requests that wait for it.
+pub struct Call {
+    /// When it has to be over; one that is not was forgotten, with the request behind which it went on.
+    until: Timestamp,
+    said: RefCell<Option<Said>>,
+}
+
+/// What an issuer says of a token.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// It is active, and these are its claims.
+    Active(Map<String, Value>),
+    Inactive,
+    /// Nothing: it could not be asked.
+    Unavailable,
+}
+
+/// An answer may be this large, in bytes.
+const MOST_BYTES: u64 = 64_000;
+
+/// Between two looks at a call.
+const PAUSE: Duration = Duration::from_millis(5);
+
+impl Introspection {
+    /// Asks about a token, or waits for whoever asks about it already, but not for longer than `patience`.
+    pub async fn ask(self: &Rc<Self>, host: &SharedHost, token: &str, hash: [u8; 32], patience: Duration) -> Said {
+        let call = self.call_about(host, token, hash);
+        let until = call.until.0.min(host.now().0 + patience.as_secs_f64() * 1000.0);
+        loop {
+            if let Some(said) = call.said.borrow().clone() {
+                return said;
+            }
+            if host.now().0 >= until {
+                return Said::Unavailable;
+            }
+            host.sleep(PAUSE).await;
+        }
+    }
+
+    /// The call about a token: begun, unless it is under way.
+    fn call_about(self: &Rc<Self>, host: &SharedHost, token: &str, hash: [u8; 32]) -> Rc<Call> {
+        let now = host.now();
+        if let Some(call) = self.calls.borrow().get(&hash).filter(|call| now < call.until) {
+            return Rc::clone(call);
+        }
+        // The head of the answer, and its body.
+        let until = Timestamp(now.0 + self.timeout.as_secs_f64() * 2000.0);
+        let call = Rc::new(Call { until, said: RefCell::new(None) });
+        self.calls.borrow_mut().insert(hash, Rc::clone(&call));
+        let (endpoint, begun) = (Rc::clone(self), Rc::clone(&call));
+        let (task_host, token) = (Rc::clone(host), token.to_owned());
+        host.wait_until(Box::pin(async move {
+            let said = endpoint.said(&task_host, &token).await;
+            *begun.said.borrow_mut() = Some(said);
+            let now = task_host.now();
+            endpoint.calls.borrow_mut().retain(|_, call| !Rc::ptr_eq(call, &begun) && now < call.until);
+        }));
+        call
+    }
+
+    async fn said(&self, host: &SharedHost, token: &str) -> Said {
+        self.call(host, token).await.unwrap_or_else(|why| {
+            let message = format!("the issuer could not be asked about a token: {why}");
+            event(host, Level::Warning, Subject::Issuer(&self.name), &message);
+            Said::Unavailable
+        })
+    }
+
+    /// Remembers that a token is refused.
+    pub fn refuse(&self, hash: [u8; 32], now_ms: f64) {
+        let until = now_ms + self.negative_cache.as_secs_f64() * 1000.0;
+        if until > now_ms {
+            self.refused.borrow_mut().put(hash, (), until);
+        }
+    }
+
+    async fn call(&self, host: &SharedHost, token: &str) -> Result<Said, String> {
+        // RFC 7662, section 2.1.
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("token", token)
+            .append_pair("token_type_hint", "access_token")
+            .finish();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(header::AUTHORIZATION, self.credentials().ok_or("its credentials fit into no header field")?);
+        let request = Outgoing {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers: &headers,
+            made_of: MadeOf::Nothing,
+            body: Body::Bytes(Bytes::from(body)),
+            timeout: self.timeout,
+            upgrade: false,
+        };
+        let response = host.fetch(request).await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(format!("it answered {}", status.as_u16()));
+        }
+        let bytes =
+            host.collect(response.into_body(), MOST_BYTES, self.timeout).await.map_err(|error| error.to_string())?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| "its answer is no UTF-8")?;
+        let Ok(Value::Object(claims)) = crate::config::json::parse(text) else {
+            return Err("its answer is no JSON object".to_owned());
+        };
+        // RFC 7662, section 2.2: `active` is a boolean, and whatever else it is, it is not true.
+        match claims.get("active") {
+            Some(Value::Bool(true)) => Ok(Said::Active(claims)),
+            Some(Value::Bool(false)) => Ok(Said::Inactive),
+            _ => Err("its answer does not say whether the token is active".to_owned()),
+        }
+    }
+
+    /// RFC 6749, section 2.3.1: both parts are encoded as in a form, then as in HTTP Basic.
+    fn credentials(&self) -> Option<HeaderValue> {
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encoded(&self.client), encoded(self.secret.get()));
+        let mut value = HeaderValue::try_from(format!("Basic {}", Base64::encode_string(pair.as_bytes()))).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}

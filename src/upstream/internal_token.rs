@@ -1,0 +1,94 @@
+//! A token of edgate's own, which tells an upstream who calls: fresh for every request, short-lived, and signed, so that
+//! the upstream need not trust its network. What a client sends in the token's field never reaches the upstream.
+
+use crate::exchange::Exchange;
+use crate::headers::remove_spellings;
+use crate::host::SharedHost;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::base64;
+use crate::jose::key::SigningKey;
+use crate::jose::secret::hmac_sign;
+use crate::reject::Reject;
+use crate::secret::SecretSlot;
+use crate::template::{Goal, Template};
+use http::{HeaderName, HeaderValue, header};
+use serde_json::{Map, Value, json};
+use std::cell::OnceCell;
+use std::time::Duration;
+
+/// The tokens for an upstream.
+#[derive(Debug)]
+pub struct InternalToken {
+    /// HS256, ES256 or EdDSA.
+    pub algorithm: Algorithm,
+    /// The shared secret, or a private JSON Web Key.
+    pub secret: SecretSlot,
+    /// The private key, read when it is first needed.
+    pub key: OnceCell<Option<SigningKey>>,
+    pub kid: Option<String>,
+    pub issuer: String,
+    pub audience: String,
+    pub ttl: Duration,
+    /// The field that holds it.
+    pub field: HeaderName,
+    pub claims: Vec<(String, Template)>,
+}
+
+impl InternalToken {
+    /// Puts a token into what the upstream will see.
+    pub async fn add(&self, host: &SharedHost, ex: &mut Exchange) -> Result<(), Reject> {
+        remove_spellings(&mut ex.headers, &self.field);
+        let signed = self.signed(host, ex);
+        let signature = if self.algorithm.is_symmetric() {
+            hmac_sign(self.algorithm, self.secret.mac(), signed.as_bytes())
+        } else {
+            match self.signing_key() {
+                Some(key) => host.sign(key, &signed).await.ok(),
+                None => None,
+            }
+        };
+        let signature = signature.ok_or(Reject::IdentityUnavailable)?;
+        let prefix = if self.field == header::AUTHORIZATION { "Bearer " } else { "" };
+        let token = [prefix, &signed, ".", &base64::encode(&signature)].concat();
+        let mut value = HeaderValue::try_from(token).map_err(|_| Reject::IdentityUnavailable)?;
+        value.set_sensitive(true);
+        ex.headers.insert(&self.field, value);
+        Ok(())
+    }
+
+    /// The header and the claims, as they are signed (RFC 7515, section 5.1).
+    fn signed(&self, host: &SharedHost, ex: &Exchange) -> String {
+        let mut header = json!({ "alg": self.algorithm.name(), "typ": "JWT" });
+        if let (Some(kid), Some(header)) = (&self.kid, header.as_object_mut()) {
+            header.insert("kid".to_owned(), kid.as_str().into());
+        }
+        let now = (host.now().0 / 1000.0).floor();
+        let mut claims = Map::new();
+        for (name, template) in &self.claims {
+            // A claim whose value is not there is left out.
+            if let Some(text) = template.expand(ex, Goal::Text) {
+                claims.insert(name.clone(), text.into());
+            }
+        }
+        if let Some(subject) = ex.identity.as_ref().and_then(|identity| identity.subject.as_ref()) {
+            claims.insert("sub".to_owned(), subject.as_str().into());
+        }
+        claims.insert("iss".to_owned(), self.issuer.as_str().into());
+        claims.insert("aud".to_owned(), self.audience.as_str().into());
+        claims.insert("iat".to_owned(), whole(now));
+        claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
+        claims.insert("jti".to_owned(), ex.id.as_str().into());
+        let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
+        format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
+    }
+
+    fn signing_key(&self) -> Option<&SigningKey> {
+        self.key.get_or_init(|| SigningKey::parse(self.secret.get(), self.algorithm).ok()).as_ref()
+    }
+}
+
+/// Seconds as a whole number.
+#[expect(clippy::cast_possible_truncation, reason = "seconds of this era have 38 bits")]
+fn whole(seconds: f64) -> Value {
+    (seconds as i64).into()
+}

@@ -1,0 +1,63 @@
+// Stands in for the wasm and what binds it: tasks do what a script says, and answer with what they were told.
+//
+// The binding SCRIPTS has a list of steps for each path. A step has `lines`, into which the identifier is put, and may
+// have `bytes` in hexadecimal; `signed` is a text that comes after what was delivered last. `raw` is a step as it
+// stands but for `{id}`, with `id` for its bytes. After the last one, the answer is JSON: the request as it came, and every reply.
+
+globalThis.__worker_init_state = { instanceId: 1 };
+
+const tasks = new Map();
+const bytes = new Map();
+let scripts = {};
+let last = 0;
+let delivered = [];
+
+export function initSync() {}
+
+export function load(env) {
+  scripts = env.SCRIPTS;
+}
+
+export function begin(_now, _hasBody, _size, text) {
+  const id = ++last;
+  const path = new URL(text.split("\n")[1]).pathname;
+  tasks.set(id, { steps: [...scripts[path]], seen: [text], delivered: [] });
+  return next(id);
+}
+
+export function resume(id, _now, reply) {
+  const task = tasks.get(id);
+  if (reply === "B") task.delivered = delivered;
+  task.seen.push(reply === "B" ? `B ${hex(delivered)}` : reply);
+  delivered = [];
+  return next(id);
+}
+
+export function deliver(piece) {
+  delivered = [...delivered, ...piece];
+}
+
+export function body(id) {
+  const content = bytes.get(id);
+  bytes.delete(id);
+  return content;
+}
+
+function next(id) {
+  const task = tasks.get(id);
+  const step = task.steps.shift();
+  if (step === undefined) return `A\n200\ntext\n0\n0\n0\n${JSON.stringify(task.seen)}`;
+  if (step.bytes !== undefined) bytes.set(step.id ?? id, unhex(step.bytes));
+  if (step.raw !== undefined) return step.raw.replace("{id}", id);
+  if (step.signed !== undefined) bytes.set(id, new Uint8Array([...task.delivered, ...new TextEncoder().encode(step.signed)]));
+  const [kind, ...lines] = step.lines;
+  return [kind, id, ...lines].join("\n");
+}
+
+function hex(content) {
+  return content.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function unhex(text) {
+  return new Uint8Array((text.match(/../g) ?? []).map((digits) => parseInt(digits, 16)));
+}
