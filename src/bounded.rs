@@ -130,6 +130,9 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
+    // What they are made of is there on this machine only.
+    #![cfg(not(target_family = "wasm"))]
+
     use super::*;
     use proptest::prelude::*;
 

@@ -1,5 +1,8 @@
 //! Tokens that somebody made to get in, from the text to the verdict; and what the tests of the other files share.
 
+// What they are made of is there on this machine only.
+#![cfg(not(target_family = "wasm"))]
+
 use super::algorithm::Algorithm;
 use super::base64;
 use super::claims::{Rules, Times};

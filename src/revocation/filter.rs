@@ -98,6 +98,9 @@ fn fits(descriptor: &[u8; DESCRIPTOR], fingerprints: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    // What they are made of is there on this machine only.
+    #![cfg(not(target_family = "wasm"))]
+
     use super::*;
     use proptest::prelude::*;
 

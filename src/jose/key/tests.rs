@@ -1,3 +1,6 @@
+// What they are made of is there on this machine only.
+#![cfg(not(target_family = "wasm"))]
+
 use super::*;
 use crate::jose::tests::{jwk, public, with};
 use serde_json::json;
