@@ -128,11 +128,10 @@ impl Shelf {
     }
 }
 
+// What they are made of is there on this machine only.
+#[cfg(not(target_family = "wasm"))]
 #[cfg(test)]
 mod tests {
-    // What they are made of is there on this machine only.
-    #![cfg(not(target_family = "wasm"))]
-
     use super::*;
     use proptest::prelude::*;
 

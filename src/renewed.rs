@@ -125,11 +125,10 @@ impl<T: 'static> Renewed<T> {
     }
 }
 
+// What they are made of is there on this machine only.
+#[cfg(not(target_family = "wasm"))]
 #[cfg(test)]
 mod tests {
-    // What they are made of is there on this machine only.
-    #![cfg(not(target_family = "wasm"))]
-
     use super::*;
     use crate::body::Body;
     use crate::host::Host;

@@ -96,11 +96,10 @@ fn fits(descriptor: &[u8; DESCRIPTOR], fingerprints: usize) -> bool {
         && length.and_then(|length| usize::try_from(length).ok()) == Some(fingerprints)
 }
 
+// What they are made of is there on this machine only.
+#[cfg(not(target_family = "wasm"))]
 #[cfg(test)]
 mod tests {
-    // What they are made of is there on this machine only.
-    #![cfg(not(target_family = "wasm"))]
-
     use super::*;
     use proptest::prelude::*;
 
