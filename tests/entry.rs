@@ -392,6 +392,7 @@ fn what_is_known_of_the_client_crosses_where_it_is_wished() {
         let wish = |words: &str| json!([{ "raw": format!("I\n0\n0\n{words}\nS\n{{id}}\n0") }]);
         let scripts = json!({
             "/": [], "/nothing": wish(""), "/country": wish("country"), "/all": wish("country certificate fields"),
+            "/certificate": wish("certificate"),
         });
         let worker = start(scripts, Claims::None).await?;
         let cf = json!({ "country": "NO", "httpProtocol": "HTTP/2", "tlsClientAuth": {
@@ -410,7 +411,9 @@ fn what_is_known_of_the_client_crosses_where_it_is_wished() {
         assert_eq!(all[3], known);
         assert!(all.contains(&"x-other".to_owned()), "{all:?}");
         let none = json!({ "country": null, "tlsClientAuth": { "certPresented": "0" } });
-        assert_eq!(begun(&worker, "/", Some(&none)).await?[3], r#"[null,"0",null,null,null,null,null,null,null]"#);
+        assert_eq!(begun(&worker, "/certificate", Some(&none)).await?[3], "[null]");
+        assert_eq!(begun(&worker, "/", Some(&none)).await?[3], "");
+        assert_eq!(line("/").await?, known);
         Ok(())
     });
 }
