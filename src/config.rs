@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod identity;
 pub mod json;
+pub mod limit;
 pub mod names;
 pub mod read;
 pub mod template;
@@ -17,6 +18,7 @@ pub mod words;
 use identity::{
     Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, InternalToken, Issuer, Signatures, TokenPlaces,
 };
+use limit::{Admin, Limit, LimitFields, Named};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use units::{Duration, Size};
@@ -37,6 +39,8 @@ pub struct Document {
     pub issuer: BTreeMap<String, Issuer>,
     /// The known clients, by name. Bindings: `CONSUMER_<NAME>`.
     pub consumer: BTreeMap<String, Consumer>,
+    /// How much clients may ask for, by name. Bindings: `LIMIT_<NAME>`.
+    pub limit: BTreeMap<String, Limit>,
 }
 
 /// What holds for all routes. Binding: `EDGATE`.
@@ -76,15 +80,22 @@ pub struct Gateway {
     /// The key-value store where instances share what one of them has fetched: the key sets of issuers. The binding of
     /// a KV namespace on Workers, the label of a store on Spin. Every instance fetches for itself when not given.
     pub store: Option<String>,
-    /// The Redis where instances on Spin agree on what happens once: `redis://127.0.0.1:6379`. Workers has Durable
-    /// Objects for that.
+    /// The Redis where instances on Spin agree on what happens once, and where they count: `redis://127.0.0.1:6379`.
+    /// Workers has Durable Objects for that.
     pub redis: Option<String>,
+    /// The label of the key-value store where instances on Spin count where there is no `redis`: `default` when not
+    /// given.
+    pub counters: Option<String>,
     /// How clients of every route show who they are, unless the route says otherwise.
     pub authenticate: Option<OrNone<Authenticate>>,
     /// Who may call any route, unless the route says otherwise.
     pub access: Option<OrNone<Access>>,
     /// Which pages of other origins may call any route, unless the route says otherwise.
     pub cors: Option<OrNone<Cors>>,
+    /// The limits of every route, unless the route says otherwise.
+    pub limits: Option<OrNone<Vec<Named>>>,
+    /// Which fields tell clients of limits: `standard` when not given.
+    pub limit_fields: Option<LimitFields>,
     /// Where tokens are.
     pub token: TokenPlaces,
     /// Where API keys are.
@@ -223,6 +234,8 @@ pub struct Route {
     pub redirect: Option<Redirect>,
     /// Action: answer with a fixed response.
     pub respond: Option<Respond>,
+    /// Action: show operators what edgate knows. The route must ask who they are (`authenticate`).
+    pub admin: Option<Admin>,
     /// How the path and the query change on the way to the upstream.
     pub rewrite: Option<Rewrite>,
     /// How clients show who they are. The gateway's when not given, and `"none"` for nothing.
@@ -233,6 +246,8 @@ pub struct Route {
     pub access: Option<OrNone<Access>>,
     /// Which pages of other origins may call. The gateway's when not given, and `"none"` for none.
     pub cors: Option<OrNone<Cors>>,
+    /// The limits that its requests count for. The gateway's when not given, and `"none"` for none.
+    pub limits: Option<OrNone<Vec<Named>>>,
     /// Changes to the request's header fields, before they go to the upstream.
     pub request_headers: Option<HeaderEdits>,
     /// Changes to the response's header fields, before they go to the client.

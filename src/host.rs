@@ -5,6 +5,7 @@ use crate::body::Body;
 use crate::config::Platform;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::{PublicKey, SigningKey};
+use crate::meter::{Ask, Count};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
@@ -53,6 +54,25 @@ pub trait Host {
     /// place where the platform has none of its own (Spin).
     fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
 
+    /// Asks counters that all instances share, each of which decides one question after the other, and gives an answer
+    /// to each question, in their order: in one round trip where the platform can. Questions are those of [`crate::meter`].
+    fn count<'a>(
+        &'a self,
+        place: &'a Counters,
+        questions: &'a [Question],
+        timeout: Duration,
+    ) -> Task<'a, Vec<Result<Count, HostError>>>;
+
+    /// Asks the platform's own rate limiter, bound under this name, whether one more request of a key may pass (Workers).
+    fn admit<'a>(&'a self, binding: &'a str, key: &'a str, timeout: Duration) -> Task<'a, Result<bool, HostError>>;
+
+    /// How far a time zone of the IANA database is ahead of UTC at a time, in milliseconds. `None` where there is no such
+    /// zone.
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64>;
+
+    /// Has the end of a body seen: whether it has been sent, or broken off. The answer that has it must be sent.
+    fn watch(&self, body: Body) -> (Body, Box<dyn Watch>);
+
     /// Whether a signature of a public key over a message holds. A signature that cannot be one (its length, its
     /// numbers) does not hold; `Err` means that the platform could not say.
     fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>>;
@@ -68,6 +88,29 @@ pub trait Host {
 
     /// Writes one line to the platform's log.
     fn log(&self, line: &str);
+}
+
+/// The end of a body that is on its way to a client.
+pub trait Watch {
+    /// Waits for the end, but no longer than `longest`: `true` where it was seen.
+    fn ended(&self, longest: Duration) -> Task<'_, bool>;
+}
+
+/// Where a platform without counters of its own has them (Spin).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counters {
+    /// The address of a Redis.
+    pub redis: Option<Rc<str>>,
+    /// The label of a key-value store, where there is no Redis.
+    pub store: Rc<str>,
+}
+
+/// A question to a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Which counter: visible ASCII without spaces, at most 200 characters.
+    pub counter: String,
+    pub ask: Ask,
 }
 
 /// A signature to check. What is signed is text in every format that edgate reads.
@@ -229,21 +272,29 @@ pub struct Capabilities {
     pub certificates: bool,
     /// Whether instances need a Redis to agree on what happens once.
     pub claims_need_redis: bool,
+    /// Whether the platform has a rate limiter of its own.
+    pub rate_limiter: bool,
 }
 
 impl Capabilities {
     /// What the platform can do.
     pub fn of(platform: Platform) -> Capabilities {
         match platform {
-            Platform::Cloudflare => {
-                Capabilities { platform, websocket: true, country: true, certificates: true, claims_need_redis: false }
-            }
+            Platform::Cloudflare => Capabilities {
+                platform,
+                websocket: true,
+                country: true,
+                certificates: true,
+                claims_need_redis: false,
+                rate_limiter: true,
+            },
             Platform::Spin => Capabilities {
                 platform,
                 websocket: false,
                 country: false,
                 certificates: false,
                 claims_need_redis: true,
+                rate_limiter: false,
             },
         }
     }

@@ -52,6 +52,9 @@ pub mod password;
 pub mod revocation;
 pub mod secret;
 
+// How much is left.
+pub mod meter;
+
 // What an instance remembers.
 pub mod bounded;
 pub mod renewed;

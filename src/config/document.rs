@@ -13,13 +13,14 @@ pub enum Kind {
     Route,
     Issuer,
     Consumer,
+    Limit,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Gateway, Kind::Upstream, Kind::Issuer, Kind::Consumer, Kind::Route];
+    pub const ALL: [Kind; 6] = [Kind::Gateway, Kind::Upstream, Kind::Issuer, Kind::Consumer, Kind::Limit, Kind::Route];
 
     /// Those with a section for each name, in the order in which they are written.
-    pub const NAMED: [Kind; 4] = [Kind::Upstream, Kind::Issuer, Kind::Consumer, Kind::Route];
+    pub const NAMED: [Kind; 5] = [Kind::Upstream, Kind::Issuer, Kind::Consumer, Kind::Limit, Kind::Route];
 
     /// Its key in the document.
     pub fn key(self) -> &'static str {
@@ -29,6 +30,7 @@ impl Kind {
             Kind::Route => "route",
             Kind::Issuer => "issuer",
             Kind::Consumer => "consumer",
+            Kind::Limit => "limit",
         }
     }
 
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Route => "ROUTE_",
             Kind::Issuer => "ISSUER_",
             Kind::Consumer => "CONSUMER_",
+            Kind::Limit => "LIMIT_",
         }
     }
 
@@ -57,6 +60,7 @@ pub struct Sections {
     pub routes: BTreeMap<String, Value>,
     pub issuers: BTreeMap<String, Value>,
     pub consumers: BTreeMap<String, Value>,
+    pub limits: BTreeMap<String, Value>,
 }
 
 /// What a binding holds.
@@ -175,12 +179,13 @@ impl Sections {
     }
 
     /// The sections of each kind that has names.
-    pub fn named(&self) -> [(Kind, &BTreeMap<String, Value>); 4] {
+    pub fn named(&self) -> [(Kind, &BTreeMap<String, Value>); 5] {
         Kind::NAMED.map(|kind| {
             let sections = match kind {
                 Kind::Upstream => &self.upstreams,
                 Kind::Issuer => &self.issuers,
                 Kind::Consumer => &self.consumers,
+                Kind::Limit => &self.limits,
                 Kind::Gateway | Kind::Route => &self.routes,
             };
             (kind, sections)
@@ -215,6 +220,7 @@ impl Sections {
             Kind::Route => drop(self.routes.insert(name, value)),
             Kind::Issuer => drop(self.issuers.insert(name, value)),
             Kind::Consumer => drop(self.consumers.insert(name, value)),
+            Kind::Limit => drop(self.limits.insert(name, value)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Values that may be written in more than one way.
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
@@ -123,7 +123,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
             type Value = OrNone<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table, or the word `none`")
+                f.write_str("a table, a list, or the word `none`")
             }
 
             fn visit_str<E: Error>(self, word: &str) -> Result<OrNone<T>, E> {
@@ -135,6 +135,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OrNone<T>, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(OrNone::Some)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<OrNone<T>, A::Error> {
+                T::deserialize(SeqAccessDeserializer::new(seq)).map(OrNone::Some)
             }
         }
         deserializer.deserialize_any(Value(PhantomData))
