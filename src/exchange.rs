@@ -74,6 +74,8 @@ pub struct Hop {
 #[derive(Debug)]
 pub struct Matched {
     pub route: RouteId,
+    /// The route's name.
+    pub name: Rc<str>,
     pub pattern: Rc<Pattern>,
     /// The values of the pattern's parameters, as ranges of the path.
     pub captured: Vec<Range<usize>>,
@@ -191,7 +193,13 @@ pub mod tests {
             facts: ClientFacts::default(),
             identity: None,
             hop: Hop { json: true, ..Hop::default() },
-            matched: Some(Matched { route: RouteId(0), pattern, captured, deadline: Duration::from_secs(1) }),
+            matched: Some(Matched {
+                route: RouteId(0),
+                name: Rc::from("r"),
+                pattern,
+                captured,
+                deadline: Duration::from_secs(1),
+            }),
             notes: Notes::default(),
         }
     }

@@ -22,6 +22,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A configuration without a mistake, ready to serve. It never changes.
@@ -57,7 +58,7 @@ pub struct Name {
 /// What is done with the requests that match.
 #[derive(Debug)]
 pub struct Route {
-    pub name: String,
+    pub name: Rc<str>,
     /// The methods that it names; none where it takes any.
     pub methods: Methods,
     /// In the order of execution.
@@ -250,7 +251,8 @@ impl Gateway {
     async fn run(&self, host: &SharedHost, ex: &mut Exchange, found: Found) -> Result<Response<Body>, Reject> {
         let Some(route) = self.routes.get(found.route.0) else { return Err(Reject::NoRoute) };
         let Found { route: id, pattern, captured } = found;
-        ex.matched = Some(Matched { route: id, pattern, captured, deadline: route.deadline });
+        let name = Rc::clone(&route.name);
+        ex.matched = Some(Matched { route: id, name, pattern, captured, deadline: route.deadline });
         self.pass_on(ex);
 
         let mut entered = 0;
@@ -284,9 +286,11 @@ impl Gateway {
     /// The answer to a preflight. It comes before every other policy: a browser sends no credentials with it.
     fn preflight(&self, ex: &mut Exchange, cors: &Cors, found: Found) -> Response<Body> {
         let Found { route, pattern, captured } = found;
-        let (methods, deadline) =
-            self.routes.get(route.0).map(|route| (route.methods, route.deadline)).unwrap_or_default();
-        ex.matched = Some(Matched { route, pattern, captured, deadline });
+        let mut methods = Methods::default();
+        if let Some(Route { name, deadline, methods: named, .. }) = self.routes.get(route.0) {
+            methods = *named;
+            ex.matched = Some(Matched { route, name: Rc::clone(name), pattern, captured, deadline: *deadline });
+        }
         let mut response = cors.preflight(ex, methods).unwrap_or_else(|reject| self.refuse(ex, &reject));
         cors.on_response(ex, &mut response);
         response
@@ -377,8 +381,7 @@ impl Gateway {
 
     /// What every answer gets, and its record.
     fn finish(&self, host: &SharedHost, ex: &Exchange, response: &mut Response<Body>) {
-        let route = ex.matched.as_ref().and_then(|matched| self.routes.get(matched.route.0));
-        let record = access_record(&self.log, ex, route.map(|route| route.name.as_str()), response, host.now());
+        let record = access_record(&self.log, ex, response, host.now());
         let fields = response.headers_mut();
         headers::remove_hop_by_hop(fields);
         append_element(fields, &header::VIA, &self.name.via("1.1"));

@@ -25,27 +25,20 @@ pub struct LogPolicy {
 }
 
 /// The record of a request whose answer is about to begin. `None` where the configuration wants none.
-pub fn access_record(
-    log: &LogPolicy,
-    ex: &Exchange,
-    route: Option<&str>,
-    response: &Response<Body>,
-    now: Timestamp,
-) -> Option<String> {
+pub fn access_record(log: &LogPolicy, ex: &Exchange, response: &Response<Body>, now: Timestamp) -> Option<String> {
     let status = response.status().as_u16();
     let wanted = match log.access {
         LogAccess::All => true,
         LogAccess::Errors => status >= 500 || ex.notes.reject.is_some(),
         LogAccess::Off => false,
     };
-    let record = Record { log, ex, route, status, response, now };
+    let record = Record { log, ex, status, response, now };
     wanted.then(|| serde_json::to_string(&record).ok()).flatten()
 }
 
 struct Record<'a> {
     log: &'a LogPolicy,
     ex: &'a Exchange,
-    route: Option<&'a str>,
     status: u16,
     response: &'a Response<Body>,
     now: Timestamp,
@@ -58,7 +51,7 @@ impl Serialize for Record<'_> {
         map.serialize_entry("kind", "access")?;
         map.serialize_entry("time", &rfc3339(ex.started))?;
         map.serialize_entry("request_id", &ex.id)?;
-        map.serialize_entry("route", &self.route)?;
+        map.serialize_entry("route", &ex.matched.as_ref().map(|matched| &*matched.name))?;
         map.serialize_entry("method", ex.method.as_str())?;
         map.serialize_entry("host", &ex.client.host)?;
         // The template, so that records of one route can be counted together.

@@ -81,7 +81,7 @@ pub fn compile(
         let policies = route.policies(&patterns, diagnostics);
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
         let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
-        gateway.routes.push(Route { name: name.clone(), methods, policies, action, deadline });
+        gateway.routes.push(Route { name: Rc::from(name.as_str()), methods, policies, action, deadline });
     }
     for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
         let message = format!("no route uses the upstream `{name}`");
