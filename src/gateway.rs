@@ -8,6 +8,7 @@ use crate::headers::forwarded::{self, forward, host_of};
 use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
+use crate::limit::Limit;
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub router: Router,
     pub routes: Vec<Route>,
     pub upstreams: Vec<Upstream>,
+    /// Every limit, by name.
+    pub limits: Vec<Rc<Limit>>,
     pub trusted_proxies: Vec<IpNet>,
     pub forward: Forward,
     pub keep_request_id: KeepRequestId,
@@ -102,6 +105,7 @@ impl Gateway {
             router: Router::default(),
             routes: Vec::new(),
             upstreams: Vec::new(),
+            limits: Vec::new(),
             trusted_proxies: Vec::new(),
             forward: Forward::None,
             keep_request_id: KeepRequestId::Never,
@@ -271,7 +275,7 @@ impl Gateway {
         // A refusal passes through the policies that were entered, as every other answer does.
         let mut response = acted.unwrap_or_else(|reject| self.refuse(ex, &reject));
         for policy in route.policies[..entered].iter().rev() {
-            policy.on_response(ex, &mut response);
+            policy.on_response(host, ex, &mut response);
         }
         Ok(response)
     }

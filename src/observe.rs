@@ -4,7 +4,7 @@
 use crate::body::Body;
 use crate::config::words::Method as AuthMethod;
 use crate::config::{LogAccess, LogQuery};
-use crate::exchange::{Attempt, AuthNote, Exchange};
+use crate::exchange::{Attempt, AuthNote, Exchange, LimitNote};
 use crate::host::Timestamp;
 use crate::routing::condition::parameters;
 use http::{HeaderName, Method, Response};
@@ -66,6 +66,9 @@ impl Serialize for Record<'_> {
         if let Some(list) = ex.notes.denied_by {
             map.serialize_entry("denied_by", list)?;
         }
+        if !ex.notes.limits.is_empty() {
+            map.serialize_entry("limits", &Limits(&ex.notes.limits))?;
+        }
         if !ex.notes.would_refuse.is_empty() {
             map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;
         }
@@ -115,6 +118,39 @@ impl Serialize for Auth<'_> {
         for (name, text) in texts {
             if let Some(text) = text {
                 map.serialize_entry(name, text)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// What limits said.
+struct Limits<'a>(&'a [LimitNote]);
+
+impl Serialize for Limits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for note in self.0 {
+            list.serialize_element(&Said(note))?;
+        }
+        list.end()
+    }
+}
+
+struct Said<'a>(&'a LimitNote);
+
+impl Serialize for Said<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Said(note) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &*note.name)?;
+        map.serialize_entry("outcome", note.outcome.name())?;
+        if let Some(by) = note.by {
+            map.serialize_entry("by", by)?;
+        }
+        for (name, number) in [("left", note.left), ("retry_ms", note.retry_ms)] {
+            if let Some(number) = number {
+                map.serialize_entry(name, &number)?;
             }
         }
         map.end()
