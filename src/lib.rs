@@ -54,6 +54,7 @@ pub mod secret;
 
 // How much is left.
 pub mod meter;
+pub mod window;
 
 // What an instance remembers.
 pub mod bounded;
@@ -83,6 +84,8 @@ pub mod cloudflare;
 pub mod memory;
 #[cfg(target_os = "wasi")]
 pub mod spin;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub mod zone;
 
 // The command line.
 #[cfg(not(target_family = "wasm"))]

@@ -6,6 +6,7 @@ use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Ti
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
+use crate::zone;
 use bytes::Bytes;
 use http::Response;
 use std::cell::{Cell, RefCell};
@@ -13,6 +14,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+pub mod counters;
+
+use counters::{Counting, Shelf};
 
 /// A host in memory. Nothing on it ever waits: time passes at once.
 pub struct MemoryHost {
@@ -23,6 +28,7 @@ pub struct MemoryHost {
     secrets: BTreeMap<String, String>,
     /// Until when a key is claimed.
     claims: RefCell<BTreeMap<String, f64>>,
+    counters: RefCell<Shelf>,
     log: RefCell<Vec<String>>,
     later: RefCell<VecDeque<Task<'static, ()>>>,
 }
@@ -60,6 +66,7 @@ impl MemoryHost {
             stores: RefCell::default(),
             secrets: BTreeMap::new(),
             claims: RefCell::default(),
+            counters: RefCell::default(),
             log: RefCell::default(),
             later: RefCell::default(),
         }
@@ -84,6 +91,16 @@ impl MemoryHost {
     pub fn set_value(&self, store: &str, key: &str, value: impl Into<Bytes>) {
         let kept = Kept { value: value.into(), until: None };
         self.stores.borrow_mut().entry(store.to_owned()).or_default().insert(key.to_owned(), kept);
+    }
+
+    /// How counters answer from now on.
+    pub fn set_counting(&self, counting: Counting) {
+        self.counters.borrow_mut().counting = counting;
+    }
+
+    /// Writes over the states of all counters, as somebody else would.
+    pub fn corrupt_counters(&self) {
+        self.counters.borrow_mut().corrupt();
     }
 
     /// The lines that were logged since the last call.
@@ -236,9 +253,19 @@ impl Host for MemoryHost {
         &'a self,
         _: &'a Counters,
         questions: &'a [Question],
-        _: Duration,
+        timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let answers = questions.iter().map(|_| Err(HostError::Other("not counted".to_owned()))).collect();
+        let now = self.now.get() as u64;
+        let mut counters = self.counters.borrow_mut();
+        let slow = counters.counting == Counting::Slow;
+        let answers = questions.iter().map(|question| {
+            let answer = counters.count(question, now);
+            if slow { Err(HostError::Timeout) } else { answer }
+        });
+        let answers = answers.collect();
+        if slow {
+            self.advance(timeout);
+        }
         Box::pin(std::future::ready(answers))
     }
 
@@ -247,8 +274,8 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn offset(&self, _zone: &str, _at: Timestamp) -> Option<i64> {
-        None
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64> {
+        zone::offset(zone, at)
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {
