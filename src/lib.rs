@@ -52,8 +52,10 @@ pub mod password;
 pub mod revocation;
 pub mod secret;
 
-// How much is left.
+// How much clients may ask for.
+pub mod limit;
 pub mod meter;
+pub mod window;
 
 // What an instance remembers.
 pub mod bounded;
