@@ -171,6 +171,7 @@ fn label(code: Code) -> &'static str {
         Code::MissingUnit => "no unit",
         Code::BadDuration => "not a duration",
         Code::BadSize => "not a size",
+        Code::BadShare => "not a share",
         Code::OutOfRange => "out of range",
         _ => "here",
     }
