@@ -11,8 +11,9 @@ use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{Consumer, Issuer};
 use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
+use crate::config::upstream::Upstream;
 use crate::config::words::{SecretName, Text};
-use crate::config::{Gateway, HeaderEdits, Route, Upstream};
+use crate::config::{Gateway, HeaderEdits, Route};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -127,7 +128,13 @@ impl Needs {
     }
 
     fn upstream(&mut self, place: &Place, upstream: &Upstream) {
-        self.origin(place.key("url"), &upstream.url);
+        if let Some(url) = &upstream.url {
+            self.origin(place.key("url"), url);
+        }
+        for (index, target) in upstream.targets.iter().enumerate() {
+            let place = place.key("targets").index(index);
+            self.origin(if target.table { place.key("url") } else { place }, &target.url);
+        }
         let token = upstream.internal_token.as_ref();
         self.secret(&place.key("internal_token").key("secret"), token.map(|token| &token.secret));
     }

@@ -8,7 +8,8 @@ use crate::config::words::Presence;
 use crate::gateway::{Action, Gateway};
 use crate::routing::condition::Conditions;
 use crate::routing::{Entry, HostPattern};
-use crate::upstream::{PathRewrite, Proxy};
+use crate::upstream::proxy::Proxy;
+use crate::upstream::rewrite::PathRewrite;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -102,7 +103,8 @@ pub fn action(gateway: &Gateway, sections: &Sections, entry: &Entry) -> String {
         |table: &str, key: &str| section.and_then(|section| section.get(table)?.get(key)?.as_str()).unwrap_or_default();
     match &route.action {
         Action::Proxy(proxy) => {
-            let base = gateway.upstreams.get(proxy.upstream).map_or("", |upstream| upstream.base.as_str());
+            let base = gateway.upstreams.get(proxy.upstream).and_then(|upstream| upstream.targets.first());
+            let base = base.map_or("", |target| target.base.as_str());
             let path = match &proxy.path {
                 PathRewrite::Keep => entry.pattern.text.clone(),
                 PathRewrite::Strip(prefix) => stripped(&entry.pattern.text, prefix),

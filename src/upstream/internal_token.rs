@@ -11,7 +11,7 @@ use crate::jose::secret::hmac_sign;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use crate::template::{Goal, Template};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -36,28 +36,27 @@ pub struct InternalToken {
 
 impl InternalToken {
     /// Puts a token into what the upstream will see.
-    pub async fn add(&self, host: &SharedHost, ex: &mut Exchange) -> Result<(), Reject> {
-        remove_spellings(&mut ex.headers, &self.field);
-        let signed = self.signed(host, ex);
+    pub async fn add(&self, host: &SharedHost, unsigned: &str, headers: &mut HeaderMap) -> Result<(), Reject> {
+        remove_spellings(headers, &self.field);
         let signature = if self.algorithm.is_symmetric() {
-            hmac_sign(self.algorithm, self.secret.mac(), signed.as_bytes())
+            hmac_sign(self.algorithm, self.secret.mac(), unsigned.as_bytes())
         } else {
             match self.signing_key() {
-                Some(key) => host.sign(key, &signed).await.ok(),
+                Some(key) => host.sign(key, unsigned).await.ok(),
                 None => None,
             }
         };
         let signature = signature.ok_or(Reject::IdentityUnavailable)?;
         let prefix = if self.field == header::AUTHORIZATION { "Bearer " } else { "" };
-        let token = [prefix, &signed, ".", &base64::encode(&signature)].concat();
+        let token = [prefix, unsigned, ".", &base64::encode(&signature)].concat();
         let mut value = HeaderValue::try_from(token).map_err(|_| Reject::IdentityUnavailable)?;
         value.set_sensitive(true);
-        ex.headers.insert(&self.field, value);
+        headers.insert(&self.field, value);
         Ok(())
     }
 
     /// The header and the claims, as they are signed (RFC 7515, section 5.1).
-    fn signed(&self, host: &SharedHost, ex: &Exchange) -> String {
+    pub fn unsigned(&self, host: &SharedHost, ex: &Exchange) -> String {
         let mut header = json!({ "alg": self.algorithm.name(), "typ": "JWT" });
         if let (Some(kid), Some(header)) = (&self.kid, header.as_object_mut()) {
             header.insert("kid".to_owned(), kid.as_str().into());
