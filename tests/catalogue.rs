@@ -4,13 +4,14 @@
 //! `EDGATE_BLESS=1 cargo test --test catalogue` writes the text anew, and the table's columns that come from the code:
 //! read them then. What stands in the column `When` is written by hand.
 
+use bytes::Bytes;
 use edgate::body::Body;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
 use edgate::headers::section_size;
 use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
-use edgate::memory::{Answer, MemoryHost, collect, finish};
+use edgate::memory::{Answer, MemoryHost, Stream, collect, finish};
 use edgate::reject::Reject;
 use edgate_kit::credentials::algorithm::Algorithm;
 use edgate_kit::credentials::encoding::{base64url, sha256};
@@ -33,11 +34,24 @@ struct Case {
     fields: Vec<(&'static str, String)>,
     /// How the upstream fails.
     fails: Option<HostError>,
+    /// A request's body that breaks off.
+    broken: bool,
+    /// How many requests of its kind there were before.
+    before: usize,
 }
 
 impl Case {
     fn new(name: &'static str, target: &'static str) -> Case {
-        Case { name, config: config(), method: Method::GET, target, fields: Vec::new(), fails: None }
+        let (method, fields) = (Method::GET, Vec::new());
+        Case { name, config: config(), method, target, fields, fails: None, broken: false, before: 0 }
+    }
+
+    fn broken(self) -> Case {
+        Case { broken: true, ..self }
+    }
+
+    fn after(self, before: usize) -> Case {
+        Case { before, ..self }
     }
 
     fn method(self, method: Method) -> Case {
@@ -54,9 +68,10 @@ impl Case {
 
     /// Changes to the configuration, by JSON pointer.
     fn with(mut self, pointer: &str, value: Value) -> Case {
-        match self.config.pointer_mut(pointer) {
-            Some(place) => *place = value,
-            None => panic!("the configuration of the test has no {pointer}"),
+        let (table, key) = pointer.rsplit_once('/').expect("it begins with a slash");
+        match self.config.pointer_mut(table) {
+            Some(table) => table[key] = value,
+            None => panic!("the configuration of the test has no {table}"),
         }
         self
     }
@@ -160,6 +175,11 @@ fn cases() -> Vec<Case> {
         Case::new("no route", "/nowhere"),
         orders("another method").method(Method::DELETE),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
+        orders("a body that was to be kept for another try")
+            .method(Method::POST)
+            .fields(&[("content-length", "7"), ("idempotency-key", "\"1\"")])
+            .with("/upstream/orders/retry", json!({}))
+            .broken(),
         Case::new("a long URL", LONG),
         orders("large fields").with("/gateway/max_headers", json!("256 B")).fields(&[
             ("x-a", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
@@ -171,6 +191,10 @@ fn cases() -> Vec<Case> {
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
         me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
             .with("/gateway/api_key", json!({ "store": "KEYS" })),
+        orders("an upstream that has failed too often")
+            .with("/upstream/orders/breaker", json!({ "failures": 1, "open": "7s" }))
+            .fails(HostError::Disconnected(String::new()))
+            .after(1),
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
         orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),
@@ -201,7 +225,9 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     let sections = Sections::from_document(case.config.clone(), &mut mistakes);
     let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
     let shared: Rc<dyn Host> = host.clone();
-    let mut response = finish(instance.handle(shared, incoming(case, accept))).expect("nothing is waited for");
+    let mut answer = || finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
+    (0..case.before).for_each(|_| drop(answer()));
+    let mut response = answer().expect("nothing is waited for");
     let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
     // Before it come the mistakes of a configuration.
     let line = host.take_log().pop().expect("there is a record");
@@ -227,7 +253,10 @@ fn incoming(case: &Case, accept: &'static str) -> Incoming {
         query,
         headers_size: section_size(&headers),
         headers,
-        body: Body::Empty,
+        body: match case.broken {
+            true => Body::host(Stream { chunks: vec![Bytes::from_static(b"abc")], fails: true }, Some(7)),
+            false => Body::Empty,
+        },
         peer: "192.0.2.1".parse().ok(),
         facts: ClientFacts::default(),
         version: "2",

@@ -71,13 +71,13 @@ pub fn compile(
         };
         all_read &= complete;
         let id = RouteId(gateway.routes.len());
-        let route = One { place: &place, scope, section: &section };
+        let route = One { place: &place, scope, section: &section, complete };
         let patterns = route.patterns(diagnostics);
         let found = route.entries(id, name, &patterns, diagnostics);
         let methods = found.first().map(|placed| placed.entry.conditions.methods).unwrap_or_default();
         entries.extend(found);
         let patterns: Vec<&Pattern> = patterns.iter().map(|(pattern, _)| &**pattern).collect();
-        let action = route.action(&patterns, complete, diagnostics);
+        let action = route.action(&patterns, diagnostics);
         match &action {
             Some(Action::Proxy(proxy)) => {
                 let parameters = route.parameters(&patterns);
@@ -110,6 +110,8 @@ struct One<'a> {
     place: &'a Place,
     scope: &'a Scope<'a>,
     section: &'a config::Route,
+    /// Whether all of it could be read.
+    complete: bool,
 }
 
 impl One<'_> {
@@ -223,7 +225,7 @@ impl One<'_> {
     }
 
     /// The one thing that the route does. `None` after a mistake.
-    fn action(&self, patterns: &[&Pattern], complete: bool, diagnostics: &mut Diagnostics) -> Option<Action> {
+    fn action(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Action> {
         let config::Route { upstream, redirect, respond, .. } = self.section;
         let given: Vec<&str> =
             [("upstream", upstream.is_some()), ("redirect", redirect.is_some()), ("respond", respond.is_some())]
@@ -231,7 +233,7 @@ impl One<'_> {
                 .filter_map(|(key, given)| given.then_some(key))
                 .collect();
         match given.as_slice() {
-            [] if complete => {
+            [] if self.complete => {
                 let message = "the route does not say what to do";
                 let help = "add `upstream`, `redirect` or `respond`";
                 diagnostics
@@ -299,7 +301,7 @@ impl One<'_> {
     fn others(&self, own: &str, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> (Vec<Arm>, Option<Mirror>) {
         let parameters = &self.parameters(patterns);
         let rules = rule::Scope { parameters, targets: self.scope.targets, has_identity: parameters.identity };
-        let scope = upstream::route::Scope { names: self.scope.upstreams, rules };
+        let scope = upstream::route::Scope { names: self.scope.upstreams, complete: self.complete, rules };
         let split = upstream::route::split(&self.section.split, &self.place.key("split"), &scope, diagnostics);
         let place = self.place.key("mirror");
         let mirror = self.section.mirror.as_ref();

@@ -1,6 +1,7 @@
 //! The upstreams that a route chooses between: `upstream`, `split` and `mirror`.
 
 use super::{Code, Diagnostic, Diagnostics, Place, key};
+use crate::compile::route::placed;
 use crate::compile::unknown_upstream;
 use crate::config::units::Share;
 use crate::config::upstream as section;
@@ -14,6 +15,8 @@ use std::rc::Rc;
 pub struct Scope<'a> {
     /// In the order of the gateway's upstreams.
     pub names: &'a [&'a str],
+    /// Whether all of the route's section could be read.
+    pub complete: bool,
     pub rules: rule::Scope<'a>,
 }
 
@@ -37,13 +40,13 @@ pub fn split(arms: &[section::Split], place: &Place, scope: &Scope<'_>, diagnost
 
 fn one(arm: &section::Split, place: &Place, scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> Option<Arm> {
     let before = diagnostics.len();
-    if arm.weight.is_none() && arm.when.is_none() {
+    if arm.weight.is_none() && arm.when.is_none() && scope.complete {
         let message = "it is not said which requests it gets";
         let help = "add a share, `weight = \"5%\"`, or a rule, `when = \"header.x-beta == 'on'\"`";
         let place = place.clone();
         diagnostics.push(Diagnostic::new(Code::BadUpstream, place, message, "all of them").help(help));
     }
-    if arm.key.is_some() && arm.weight.is_none() {
+    if arm.key.is_some() && arm.weight.is_none() && scope.complete {
         let message = "`key` decides who belongs to the `weight`";
         diagnostics.push(Diagnostic::new(Code::MisplacedKey, place.key("key").name(), message, "no `weight`"));
     }
@@ -51,8 +54,9 @@ fn one(arm: &section::Split, place: &Place, scope: &Scope<'_>, diagnostics: &mut
     let when = arm.when.as_ref().map(|when| Rule::compile(when, &place.key("when"), &scope.rules, diagnostics));
     let key = arm.key.as_ref().map(|written| {
         let key = key(written, &place.key("key"), diagnostics)?;
-        let sources = key.parts.iter().flat_map(|part| &part.sources);
-        sources.for_each(|source| source.check(&place.key("key"), &scope.rules, diagnostics));
+        for ((place, _), part) in placed(written, &place.key("key")).iter().zip(&key.parts) {
+            part.sources.iter().for_each(|source| source.check(place, &scope.rules, diagnostics));
+        }
         Some(key)
     });
     let arm = Arm {
