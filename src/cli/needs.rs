@@ -267,6 +267,22 @@ mod tests {
     }
 
     #[test]
+    fn every_target_is_called() {
+        let needs = needs(json!({ "upstream": {
+            "many": { "targets": ["https://a.test/v1", { "url": "http://b.test:8080", "weight": 2 }, "nonsense"] },
+            "one": { "url": "https://c.test" },
+        } }));
+        check(
+            &needs.origins,
+            &[
+                ("http://b.test:8080", "upstream.many.targets[1].url"),
+                ("https://a.test", "upstream.many.targets[0]"),
+                ("https://c.test", "upstream.one.url"),
+            ],
+        );
+    }
+
+    #[test]
     fn issuers_are_called_where_their_keys_are() {
         let needs = needs(json!({ "issuer": {
             "discovered": { "issuer": "https://a.test/tenant", "key_origins": ["https://keys.test"] },

@@ -68,27 +68,12 @@ impl Arm {
         self.when.iter().for_each(|rule| rule.interest(interest));
         self.key.iter().for_each(|key| interest_of(key, interest));
     }
-
-    /// `orders-next (5% by identity.subject, where header.x-beta == "on")`.
-    pub fn describe(&self) -> String {
-        let weight = self.weight.map(|weight| match &self.key {
-            Some(key) => format!("{weight} {}", key.describe()),
-            None => weight.to_string(),
-        });
-        let when = self.when.as_ref().map(|rule| format!("where {rule}"));
-        format!("{} ({})", self.name, weight.into_iter().chain(when).collect::<Vec<_>>().join(", "))
-    }
 }
 
 impl Mirror {
     /// Whether a request is copied.
     pub fn takes(&self, host: &dyn Host, ex: &Exchange) -> bool {
         self.when.as_ref().is_none_or(|rule| rule.holds(ex)) && takes(self.share.of_one(), 1.0, uniform(host))
-    }
-
-    pub fn describe(&self) -> String {
-        let when = self.when.as_ref().map(|rule| format!(", where {rule}")).unwrap_or_default();
-        format!("{} ({}{when})", self.name, self.share)
     }
 }
 
