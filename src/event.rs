@@ -21,6 +21,7 @@ pub fn event(host: &SharedHost, level: Level, subject: Subject<'_>, message: &st
         match subject {
             Subject::Issuer(name) => drop(record.insert("issuer".to_owned(), name.into())),
             Subject::Limit(name) => drop(record.insert("limit".to_owned(), name.into())),
+            Subject::Upstream(name) => drop(record.insert("upstream".to_owned(), name.into())),
             Subject::Target(name, number) => {
                 record.insert("upstream".to_owned(), name.into());
                 record.insert("target".to_owned(), number.into());
@@ -42,6 +43,8 @@ pub enum Subject<'a> {
     Consumers,
     /// The limit of this name.
     Limit(&'a str),
+    /// The upstream of this name.
+    Upstream(&'a str),
     /// The target of this number, of the upstream of this name.
     Target(&'a str, usize),
 }
@@ -53,7 +56,7 @@ impl Subject<'_> {
             Subject::Issuer(_) => "issuer",
             Subject::Consumers => "consumers",
             Subject::Limit(_) => "limit",
-            Subject::Target(..) => "upstream",
+            Subject::Upstream(_) | Subject::Target(..) => "upstream",
         }
     }
 }

@@ -137,6 +137,13 @@ impl Gateway {
         (response, ex)
     }
 
+    /// Does what is done on a schedule: asks targets for their health.
+    pub async fn check(&self, host: &SharedHost) {
+        for upstream in &self.upstreams {
+            upstream.check(host).await;
+        }
+    }
+
     async fn run_to_end(&self, host: &SharedHost, ex: &mut Exchange) -> Response<Body> {
         let mut response = match self.answer(host, ex).await {
             Ok(response) => response,

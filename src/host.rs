@@ -289,6 +289,11 @@ impl Capabilities {
         self.platform == Platform::Spin
     }
 
+    /// Whether it does something on a schedule.
+    pub fn has_schedule(&self) -> bool {
+        self.platform == Platform::Cloudflare
+    }
+
     /// What the platform can do.
     pub fn of(platform: Platform) -> Capabilities {
         match platform {

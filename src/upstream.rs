@@ -14,6 +14,7 @@ pub mod request;
 pub mod retry;
 pub mod retry_after;
 pub mod rewrite;
+pub mod shared;
 pub mod split;
 pub mod stale;
 pub mod tally;
@@ -21,6 +22,7 @@ pub mod target;
 pub mod verdict;
 
 use crate::body::Body;
+use crate::config::units;
 use crate::event::{Level, Subject, event};
 use crate::exchange::Attempt;
 use crate::host::{Host, HostError, Outgoing, SharedHost, Task, Timestamp};
@@ -28,7 +30,7 @@ use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use balance::{Candidate, Pick, Turns};
-use breaker::{Admission, Change, Rules};
+use breaker::{Change, Rules};
 use fallback::Fallback;
 use http::{Response, StatusCode, header};
 use internal_token::InternalToken;
@@ -37,6 +39,7 @@ use race::{First, first};
 use request::Request;
 use retry::{Budget, Failed, Next, Retry};
 use retry_after::retry_after_ms;
+use shared::Shared;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,6 +61,8 @@ pub struct Upstream {
     pub breaking: Option<Breaking>,
     /// How many targets may be left out because of what they did.
     pub most_ejected: usize,
+    /// What instances tell each other of its targets.
+    pub shared: Option<Shared>,
     /// What is done where it gives no answer, or a bad one.
     pub fallback: Option<Fallback>,
     /// What tells it who calls.
@@ -111,7 +116,8 @@ struct Tried {
 impl Upstream {
     /// Sends a request until it has an answer that is good enough, or none that could be better, and waits until that
     /// begins.
-    pub async fn call(&self, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
+    pub async fn call(self: &Rc<Self>, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
+        self.learn(host);
         self.state.budget.borrow_mut().request(host.now().0);
         let mut course = Course { asked: Vec::new(), why: request.why };
         loop {
@@ -139,7 +145,7 @@ impl Upstream {
 
     /// One request to one target.
     async fn try_once(
-        &self,
+        self: &Rc<Self>,
         host: &SharedHost,
         request: &Request<'_>,
         mut ticket: Ticket<'_>,
@@ -189,7 +195,7 @@ impl Upstream {
 
     /// One request to a target, and, where that takes long, to another one beside it: the first good answer counts.
     async fn hedged(
-        &self,
+        self: &Rc<Self>,
         host: &SharedHost,
         request: &Request<'_>,
         (ticket, after): (Ticket<'_>, Duration),
@@ -282,10 +288,7 @@ impl Upstream {
         let believed = self.targets.iter().any(|target| target.weight > 0 && !target.unhealthy.get());
         let fits = |(position, target): &(usize, &Target)| {
             let well = !(believed && target.unhealthy.get());
-            target.weight > 0
-                && well
-                && !without.contains(position)
-                && !matches!(target.look(now), Admission::Refused { .. })
+            target.weight > 0 && well && !without.contains(position) && target.until(now).is_none()
         };
         let candidate = |(position, target): (usize, &Target)| Candidate {
             position,
@@ -297,11 +300,11 @@ impl Upstream {
     }
 
     /// Tells a target's breaker, and the log where that changes something.
-    fn record(&self, host: &SharedHost, ticket: &mut Ticket<'_>, verdict: Verdict, now: Timestamp) {
+    fn record(self: &Rc<Self>, host: &SharedHost, ticket: &mut Ticket<'_>, verdict: Verdict, now: Timestamp) {
         let Some(Breaking { rules, .. }) = &self.breaking else { return };
-        let may_open = self.targets.iter().filter(|target| target.is_open()).count() < self.most_ejected;
-        let Some(change) = ticket.settle(rules, verdict.outcome, may_open, now.0) else { return };
-        let left = format!("it gets no requests for {} s", rules.open_ms / 1000.0);
+        let Some(change) = ticket.settle(rules, verdict.outcome, self.may_open(), now.0) else { return };
+        let open = units::Duration(Duration::from_millis(rules.open_ms as u64));
+        let left = format!("it gets no requests for {open}");
         let (level, message) = match change {
             Change::Failures(count) => (Level::Warning, format!("{left}: {count} failures in a row")),
             Change::Rate(bad, all) => (Level::Warning, format!("{left}: {bad} of {all} requests failed")),
@@ -309,6 +312,14 @@ impl Upstream {
             Change::Closed => (Level::Info, "it gets requests again".to_owned()),
         };
         event(host, level, self.subject(ticket.position), &message);
+        if change != Change::Closed {
+            self.tell(host, rules);
+        }
+    }
+
+    /// Whether one more target may be left out.
+    fn may_open(&self) -> bool {
+        self.targets.iter().filter(|target| target.is_open()).count() < self.most_ejected
     }
 
     fn subject(&self, position: usize) -> Subject<'_> {
@@ -317,10 +328,8 @@ impl Upstream {
 
     /// No target may get a request, and when one might.
     fn unavailable(&self, now: Timestamp) -> Reject {
-        let until = self.targets.iter().filter(|target| target.weight > 0).map(|target| match target.look(now.0) {
-            Admission::Refused { until } => until,
-            Admission::Pass | Admission::Probe => now.0,
-        });
+        let until = self.targets.iter().filter(|target| target.weight > 0);
+        let until = until.map(|target| target.until(now.0).unwrap_or(now.0));
         let soonest = until.min_by(f64::total_cmp).unwrap_or(now.0);
         let seconds = (Timestamp(soonest).since(now) / 1000.0).ceil();
         Reject::UpstreamUnavailable { retry_after: seconds.max(1.0) as u64 }

@@ -225,7 +225,7 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     let sections = Sections::from_document(case.config.clone(), &mut mistakes);
     let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
     let shared: Rc<dyn Host> = host.clone();
-    let mut answer = || finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
+    let answer = || finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
     (0..case.before).for_each(|_| drop(answer()));
     let mut response = answer().expect("nothing is waited for");
     let body = collect(std::mem::take(response.body_mut())).expect("it is complete");

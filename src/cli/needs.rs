@@ -35,6 +35,8 @@ pub struct Needs {
     pub counters: Option<Place>,
     /// Workers' own rate limiters, by binding.
     pub limiters: BTreeMap<String, Limiter>,
+    /// What is done on a schedule: each minute. Workers only.
+    pub schedule: Option<Place>,
     /// The label of `gateway.counters`.
     label: Option<(String, Place)>,
     /// The origin of `gateway.redis`.
@@ -134,6 +136,9 @@ impl Needs {
         for (index, target) in upstream.targets.iter().enumerate() {
             let place = place.key("targets").index(index);
             self.origin(if target.table { place.key("url") } else { place }, &target.url);
+        }
+        if upstream.health.is_some() {
+            self.schedule.get_or_insert(place.key("health"));
         }
         let token = upstream.internal_token.as_ref();
         self.secret(&place.key("internal_token").key("secret"), token.map(|token| &token.secret));

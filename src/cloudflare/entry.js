@@ -2,7 +2,7 @@
 // platform's own objects. It decides nothing. src/cloudflare/wire.rs says what the strings are.
 
 import wasm from "./edgate_bg.wasm";
-import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
+import { begin, body, deliver, initSync, load, resume, schedule } from "./edgate.js";
 import { claim } from "./claims.js";
 import { sign, unusable, verify } from "./signatures.js";
 
@@ -28,6 +28,7 @@ export default {
       return lost(error);
     }
   },
+  scheduled: (controller, env, ctx) => tick(env, ctx),
 };
 
 // A request's first step.
@@ -355,4 +356,14 @@ function namespace(env, store) {
 
 function failed(error) {
   return `E\n${/no key-value namespace/.test(error) ? "denied" : "other"}\n${error}`;
+}
+
+// What is done on a schedule (a cron trigger), which is no client's request.
+function tick(env, ctx) {
+  if (!loaded) {
+    load(env);
+    loaded = true;
+  }
+  const request = new Request("http://schedule.invalid/");
+  return drive(schedule(Date.now()), { request, env, ctx, response: null, own: null, instance: worker.instanceId });
 }

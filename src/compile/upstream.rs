@@ -2,6 +2,7 @@
 //! that a route chooses between.
 
 mod failing;
+mod health;
 pub mod route;
 
 use super::{Code, Diagnostic, Place, TIMEOUT, WAIT, internal_token, limit, within};
@@ -69,6 +70,7 @@ fn placeholder(name: &str) -> Upstream {
         hedge: None,
         breaking: None,
         most_ejected: 0,
+        shared: None,
         fallback: None,
         internal_token: None,
         state: State::default(),
@@ -107,6 +109,7 @@ impl One<'_> {
             retry: section.retry.as_ref().map(|retry| self.retry(retry, diagnostics)),
             hedge: section.hedge.as_ref().map(|hedge| self.hedge(hedge, diagnostics)),
             most_ejected: self.most_ejected(addresses.len(), diagnostics),
+            shared: self.shared(diagnostics),
             fallback: section.fallback.as_ref().map(|fallback| self.fallback(fallback, diagnostics)),
             targets: addresses.into_iter().map(|(base, weight)| Target::new(base, weight, rules.as_ref())).collect(),
             breaking,

@@ -287,10 +287,64 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         result.map_err(|fault| fault.at(self.trail, At::Value))
     }
 
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq
-        tuple tuple_struct map struct identifier ignored_any
+    // Everything that a table, a list or a text cannot be is told in one place, not in each type that is read.
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_map(visitor)
     }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Node { value, trail } = self;
+        let Value::Object(map) = value else { return Err(mismatch(value, &visitor, trail)) };
+        let entries = Entries { entries: map.iter(), current: None, trail, map };
+        visitor.visit_map(entries).map_err(|fault: Fault| fault.at(trail, At::Value))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Node { value, trail } = self;
+        let Value::Array(list) = value else { return Err(mismatch(value, &visitor, trail)) };
+        visitor.visit_seq(Elements { list, next: 0, trail }).map_err(|fault: Fault| fault.at(trail, At::Value))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Value::String(text) = self.value else { return Err(mismatch(self.value, &visitor, self.trail)) };
+        visitor.visit_str(text).map_err(|fault: Fault| fault.at(self.trail, At::Value))
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Value::Bool(value) = self.value else { return Err(mismatch(self.value, &visitor, self.trail)) };
+        visitor.visit_bool(*value).map_err(|fault: Fault| fault.at(self.trail, At::Value))
+    }
+
+    serde::forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct
+        tuple tuple_struct identifier ignored_any
+    }
+}
+
+/// A value of another type than is read.
+#[cold]
+#[inline(never)]
+fn mismatch(value: &Value, expected: &dyn de::Expected, trail: &Trail<'_>) -> Fault {
+    let found = match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(value), _) => Unexpected::Unsigned(value),
+            (None, Some(value)) => Unexpected::Signed(value),
+            (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Unexpected::Str(text),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Object(_) => Unexpected::Map,
+    };
+    let fault: Fault = de::Error::invalid_type(found, expected);
+    fault.at(trail, At::Value)
 }
 
 struct Elements<'a> {

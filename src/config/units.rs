@@ -76,10 +76,10 @@ fn sum(text: &str, units: &[(&str, u64)]) -> Result<u64, Problem> {
 
 /// Parts of 10,000: `20%` is 2,000.
 fn percent(text: &str) -> Result<u32, Problem> {
-    let number = text.trim().strip_suffix('%').ok_or(match text.trim().parse::<f64>() {
-        Ok(_) => Problem::NoUnit,
-        Err(_) => Problem::Unreadable,
-    })?;
+    let text = text.trim();
+    let number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let problem = if number { Problem::NoUnit } else { Problem::Unreadable };
+    let number = text.strip_suffix('%').ok_or(problem)?;
     let (whole, decimals) = number.trim().split_once('.').unwrap_or((number.trim(), "0"));
     let digits = |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole, 9) || !digits(decimals, 2) {

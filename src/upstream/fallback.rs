@@ -27,7 +27,7 @@ impl Fallback {
     /// Passes a request on to its upstream, and does what else can be done where that fails.
     pub async fn pass(
         &self,
-        (upstream, upstreams): (&Upstream, &[Rc<Upstream>]),
+        (upstream, upstreams): (&Rc<Upstream>, &[Rc<Upstream>]),
         host: &SharedHost,
         ex: &mut Exchange,
         passed: &Passed,

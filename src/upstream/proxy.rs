@@ -113,7 +113,7 @@ impl Proxy {
 
 /// Passes a request on to one upstream.
 pub async fn pass(
-    upstream: &Upstream,
+    upstream: &Rc<Upstream>,
     host: &SharedHost,
     ex: &mut Exchange,
     passed: &Passed,

@@ -16,7 +16,6 @@ use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,19 +33,18 @@ pub struct Stale {
     pub shelf: Rc<RefCell<Shelf>>,
 }
 
-/// The answers of all upstreams that an instance has.
+/// The answers of all upstreams that an instance has, the one that was used last at the end. There are few, so that they
+/// are looked through.
 #[derive(Debug, Default)]
 pub struct Shelf {
-    answers: BTreeMap<[u8; 32], Placed>,
+    answers: Vec<Placed>,
     bytes: usize,
-    /// How often something was put or taken.
-    clock: u64,
 }
 
 #[derive(Debug)]
 struct Placed {
+    key: [u8; 32],
     answer: Rc<Answer>,
-    used: u64,
     /// When it was last written into the store.
     written: f64,
 }
@@ -252,31 +250,34 @@ impl Answer {
 
 impl Shelf {
     fn get(&mut self, key: &[u8; 32]) -> Option<Rc<Answer>> {
-        self.clock += 1;
-        let placed = self.answers.get_mut(key)?;
-        placed.used = self.clock;
-        Some(Rc::clone(&placed.answer))
+        let placed = self.take(key)?;
+        let answer = Rc::clone(&placed.answer);
+        self.place(placed);
+        Some(answer)
     }
 
     /// Puts an answer in the place of the one before. Whether it should be written into the store.
     fn put(&mut self, key: [u8; 32], answer: Rc<Answer>) -> bool {
-        self.clock += 1;
-        let before = self.answers.remove(&key);
-        let written = before.as_ref().map_or(f64::NEG_INFINITY, |placed| placed.written);
-        self.forget(before.as_ref());
+        let written = self.take(&key).map_or(f64::NEG_INFINITY, |placed| placed.written);
         let is_due = answer.at - written >= WRITE_MS;
         let written = if is_due { answer.at } else { written };
-        self.bytes += answer.size();
-        self.answers.insert(key, Placed { answer, used: self.clock, written });
-        while self.bytes > MOST_BYTES || self.answers.len() > MOST_ANSWERS {
-            let least = self.answers.iter().min_by_key(|(_, placed)| placed.used).map(|(key, _)| *key);
-            let Some(gone) = least.and_then(|key| self.answers.remove(&key)) else { break };
-            self.forget(Some(&gone));
+        self.place(Placed { key, answer, written });
+        while (self.bytes > MOST_BYTES || self.answers.len() > MOST_ANSWERS) && !self.answers.is_empty() {
+            let gone = self.answers.remove(0);
+            self.bytes = self.bytes.saturating_sub(gone.answer.size());
         }
         is_due
     }
 
-    fn forget(&mut self, gone: Option<&Placed>) {
-        self.bytes = self.bytes.saturating_sub(gone.map_or(0, |placed| placed.answer.size()));
+    fn take(&mut self, key: &[u8; 32]) -> Option<Placed> {
+        let position = self.answers.iter().position(|placed| placed.key == *key)?;
+        let placed = self.answers.remove(position);
+        self.bytes = self.bytes.saturating_sub(placed.answer.size());
+        Some(placed)
+    }
+
+    fn place(&mut self, placed: Placed) {
+        self.bytes += placed.answer.size();
+        self.answers.push(placed);
     }
 }

@@ -7,22 +7,22 @@ const SLOTS: usize = 10;
 /// Two counts over the last `span_ms`, which move with the time.
 #[derive(Debug, Clone)]
 pub struct Tally {
-    slot_ms: f64,
+    slot_ms: u64,
     /// The number of the slot that counts at the moment.
-    at: f64,
+    at: u64,
     slots: [[u32; 2]; SLOTS],
 }
 
 impl Tally {
     pub fn new(span_ms: f64) -> Tally {
-        Tally { slot_ms: (span_ms / SLOTS as f64).max(1.0), at: 0.0, slots: [[0; 2]; SLOTS] }
+        // The cast saturates.
+        Tally { slot_ms: (span_ms as u64 / SLOTS as u64).max(1), at: 0, slots: [[0; 2]; SLOTS] }
     }
 
     /// Counts one more of the first, or of the second.
     pub fn add(&mut self, which: usize, now_ms: f64) {
         self.advance(now_ms);
-        let current = (self.at % SLOTS as f64) as usize;
-        if let Some(count) = self.slots.get_mut(current).and_then(|slot| slot.get_mut(which)) {
+        if let Some(count) = self.slot(self.at).and_then(|slot| slot.get_mut(which)) {
             *count = count.saturating_add(1);
         }
     }
@@ -39,15 +39,17 @@ impl Tally {
 
     /// Empties the slots whose time has come again. A clock that goes back counts into the slot of before.
     fn advance(&mut self, now_ms: f64) {
-        let slot = (now_ms / self.slot_ms).floor();
-        let passed = (slot - self.at).max(0.0);
-        for step in 1..=SLOTS.min(passed as usize) {
-            let position = ((self.at + step as f64) % SLOTS as f64) as usize;
-            if let Some(slot) = self.slots.get_mut(position) {
+        let passed = (now_ms as u64 / self.slot_ms).saturating_sub(self.at);
+        for step in 1..=passed.min(SLOTS as u64) {
+            if let Some(slot) = self.slot(self.at + step) {
                 *slot = [0; 2];
             }
         }
         self.at += passed;
+    }
+
+    fn slot(&mut self, number: u64) -> Option<&mut [u32; 2]> {
+        self.slots.get_mut((number % SLOTS as u64) as usize)
     }
 }
 

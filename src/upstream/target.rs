@@ -50,6 +50,14 @@ impl Target {
         self.breaker.as_ref().is_some_and(|breaker| breaker.borrow().is_open())
     }
 
+    /// Until when its breaker lets nothing through.
+    pub fn until(&self, now: f64) -> Option<f64> {
+        match self.look(now) {
+            Admission::Refused { until } => Some(until),
+            Admission::Pass | Admission::Probe => None,
+        }
+    }
+
     /// Opens its breaker until a time, because others have. Whether that is news.
     pub fn open_until(&self, until: f64, now: f64) -> bool {
         self.breaker.as_ref().is_some_and(|breaker| breaker.borrow_mut().open_until(until, now))

@@ -9,6 +9,7 @@ use crate::upstream::breaker::Rules;
 use crate::upstream::fallback::Fallback;
 use crate::upstream::proxy::{Proxy, Sticky};
 use crate::upstream::retry::Retry;
+use crate::upstream::shared::Shared;
 use crate::upstream::split::{Arm, Mirror};
 use crate::upstream::{Balance, Breaking, Upstream};
 use std::time::Duration as Std;
@@ -55,6 +56,7 @@ fn policies(gateway: &Gateway, upstream: &Upstream) -> Rows {
     let hedge = upstream.hedge.map(|after| row("hedge", format!("a second target after {}", Duration(after))));
     rows.extend(hedge);
     rows.extend(upstream.breaking.as_ref().map(|breaking| row("breaker", breaker(breaking, upstream))));
+    rows.extend(upstream.shared.as_ref().map(|shared| row("shared", self::shared(shared))));
     rows.extend(upstream.fallback.as_ref().map(|fallback| row("fallback", self::fallback(fallback, gateway))));
     rows
 }
@@ -93,6 +95,16 @@ fn breaker(breaking: &Breaking, upstream: &Upstream) -> String {
         most => format!(", {most} of {all} targets at most"),
     };
     format!("after {causes}, for {}{probes}{most}; {}", time(open_ms), failures(&breaking.statuses))
+}
+
+fn shared(shared: &Shared) -> String {
+    let health = shared.health.as_ref().map(|health| {
+        let every = Duration(Std::from_secs(health.every * 60));
+        format!("{} is asked for each {every}", health.path)
+    });
+    let breaker = shared.breaker.then(|| "instances tell each other which targets they leave out".to_owned());
+    let said = health.into_iter().chain(breaker).collect::<Vec<_>>().join("; ");
+    format!("{said}, in the store {}", shared.store)
 }
 
 fn fallback(fallback: &Fallback, gateway: &Gateway) -> String {

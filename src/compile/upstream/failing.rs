@@ -88,16 +88,16 @@ impl One<'_> {
     pub fn most_ejected(&self, targets: usize, diagnostics: &mut Diagnostics) -> usize {
         let Some(share) = self.section.max_ejected else { return targets };
         let place = self.place.key("max_ejected");
-        if self.section.breaker.is_none() && self.complete {
+        if self.section.breaker.is_none() && self.section.health.is_none() && self.complete {
             let message = "nothing leaves a target out";
-            let help = "add a `breaker`, or take it away";
+            let help = "add a `breaker` or `health`, or take it away";
             diagnostics.push(Diagnostic::new(Code::MisplacedKey, place.name(), message, "no `breaker`").help(help));
             return targets;
         }
         let most = targets * share.0 as usize / 10_000;
         if most == 0 && targets > 0 {
             let message = format!("{share} of {targets} targets are none");
-            let help = "write more, or take the breaker away";
+            let help = "write more, or take `breaker` and `health` away";
             diagnostics.push(Diagnostic::new(Code::BadUpstream, place, message, "none may be left out").help(help));
         }
         most
@@ -156,7 +156,7 @@ fn milliseconds(duration: Std) -> f64 {
 }
 
 /// A number in a range.
-fn number(
+pub fn number(
     given: Option<u32>,
     default: u32,
     range: RangeInclusive<u32>,
