@@ -74,7 +74,7 @@ pub struct Route {
 /// What produces the response.
 #[derive(Debug)]
 pub enum Action {
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     Redirect(Redirect),
     Respond(Respond),
 }

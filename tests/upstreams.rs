@@ -286,3 +286,53 @@ fn targets_are_asked_as_often_as_was_said() {
     }
     assert_eq!(world.take_calls()["a"], 4);
 }
+
+#[test]
+fn an_instance_that_has_just_begun_has_the_last_good_answers() {
+    let fresh = Rc::new(RefCell::new(true));
+    let is_fresh = Rc::clone(&fresh);
+    let host = Rc::new(MemoryHost::new(move |_| {
+        let mut response = Response::new(Body::bytes(vec![0, 159, 146, 150]));
+        response.headers_mut().insert("content-type", "application/octet-stream".parse().expect("a value"));
+        response.headers_mut().insert("x-made-by", "orders".parse().expect("a value"));
+        let result = if *is_fresh.borrow() { Ok(response) } else { Err(HostError::Unreachable("down".to_owned())) };
+        Answer { after: Duration::ZERO, result }
+    }));
+    host.set_value("STATE", "something", "");
+    let more = json!({ "fallback": { "stale": "1h" } });
+    assert_eq!(get(&instance(more.clone()), &host), 200);
+    *fresh.borrow_mut() = false;
+    host.advance(30 * SECOND);
+    let other = instance(more);
+    let shared: SharedHost = host.clone();
+    let response = finish(Rc::clone(&other).handle(shared, request(Method::GET))).expect("nothing is waited for");
+    let fields = ["content-type", "x-made-by", "age"].map(|name| response.headers()[name].to_str().unwrap().to_owned());
+    assert_eq!(
+        (response.status().as_u16(), fields),
+        (200, ["application/octet-stream", "orders", "30"].map(str::to_owned))
+    );
+    assert_eq!(edgate::memory::collect(response.into_body()).unwrap()[..], [0, 159, 146, 150]);
+    // Nobody else has its answer, and it is not given for ever.
+    assert_eq!(ask(&other, &host, Method::HEAD), 502);
+    host.advance(3_600 * SECOND);
+    assert_eq!(get(&other, &host), 502);
+}
+
+#[test]
+fn a_store_that_is_written_over_harms_nobody() {
+    let world = World::default();
+    let host = world.host();
+    let more = json!({
+        "breaker": { "share": true }, "health": { "path": "/health" }, "fallback": { "stale": "1h" },
+    });
+    let instance = instance(more);
+    for text in ["", "nonsense", "[]", "{\"a\":{}}", "{\"at\":1,\"fields\":[[]],\"vary\":7,\"body\":\"?\"}", "\u{fffd}"]
+    {
+        for kind in ["open", "health"] {
+            host.set_value("STATE", &format!("edgate.{kind}.edgate.orders"), text);
+        }
+        assert_eq!(get(&instance, &host), 200, "{text}");
+        check(&instance, &host);
+        host.advance(60 * SECOND);
+    }
+}

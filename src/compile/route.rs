@@ -260,7 +260,7 @@ impl One<'_> {
         if let Some(respond) = respond {
             return self::respond(respond, &self.place.key("respond"), diagnostics).map(Action::Respond);
         }
-        self.proxy(upstream.as_deref()?, patterns, diagnostics).map(Action::Proxy)
+        self.proxy(upstream.as_deref()?, patterns, diagnostics).map(Box::new).map(Action::Proxy)
     }
 
     /// Keys that mean nothing unless the route calls an upstream.

@@ -124,7 +124,8 @@ impl Breaker {
     }
 
     /// Takes back a request that passed. `may_open` is whether another target may be left out.
-    pub fn record(&mut self, rules: &Rules, pass: Pass, outcome: Outcome, may_open: bool, now: f64) -> Option<Change> {
+    pub fn record(&mut self, rules: &Rules, came: (Pass, Outcome), may_open: bool, now: f64) -> Option<Change> {
+        let (pass, outcome) = came;
         if pass.generation != self.generation {
             return None;
         }
@@ -224,7 +225,7 @@ mod tests {
     /// One request that comes back at once.
     fn request(breaker: &mut Breaker, outcome: Outcome, now: f64) -> Option<Change> {
         let pass = breaker.enter(now, 100.0).expect("it passes");
-        breaker.record(&RULES, pass, outcome, true, now)
+        breaker.record(&RULES, (pass, outcome), true, now)
     }
 
     fn opened(breaker: &mut Breaker) {
@@ -289,7 +290,7 @@ mod tests {
         let mut breaker = Breaker::new(&RULES);
         for _ in 0..20 {
             let pass = breaker.enter(0.0, 100.0).expect("it passes");
-            assert_eq!(breaker.record(&RULES, pass, Outcome::Bad, false, 0.0), None);
+            assert_eq!(breaker.record(&RULES, (pass, Outcome::Bad), false, 0.0), None);
         }
         assert_eq!(breaker.look(0.0), Admission::Pass);
         assert_eq!(request(&mut breaker, Outcome::Bad, 0.0), Some(Change::Failures(21)));
@@ -358,7 +359,7 @@ mod tests {
                     }
                     Step::Back(outcome) if !under_way.is_empty() => {
                         let (pass, _) = under_way.remove(0);
-                        let change = breaker.record(&rules, pass, outcome, true, now);
+                        let change = breaker.record(&rules, (pass, outcome), true, now);
                         if matches!(change, Some(Change::Failures(_) | Change::Rate(..) | Change::Probe)) {
                             prop_assert_eq!(outcome, Outcome::Bad);
                             open_until = now + rules.open_ms;

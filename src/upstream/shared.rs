@@ -168,6 +168,7 @@ impl Upstream {
             }
             after.insert(name, said);
         }
+        self.believe(&after);
         // Where nobody asks any more, nobody is left out for ever.
         let ttl = Duration::from_secs(health.every * 180).max(LEAST_TTL);
         let text = Bytes::from(Value::Object(after).to_string());

@@ -281,3 +281,55 @@ impl Shelf {
         self.answers.push(placed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(length: usize) -> Rc<Answer> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        let vary = vec![(header::ACCEPT, Some("a, b".to_owned())), (header::ORIGIN, None)];
+        Rc::new(Answer { at: 12.5, headers, body: vec![7; length].into(), vary })
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let answer = answer(5);
+        assert_eq!(Answer::read(answer.text().as_bytes()).as_ref(), Some(&*answer));
+        for text in ["", "{}", "[]", r#"{"at":1,"fields":[["a b","c"]],"vary":[],"body":""}"#] {
+            assert_eq!(Answer::read(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_used_least_goes_first_and_there_is_never_too_much() {
+        let mut shelf = Shelf::default();
+        let key = |number: u8| [number; 32];
+        for number in 0..100 {
+            shelf.put(key(number), answer(120_000));
+            assert!(shelf.get(&key(0)).is_some(), "it is in use");
+            assert!(shelf.bytes <= MOST_BYTES);
+        }
+        assert!(shelf.get(&key(99)).is_some() && shelf.get(&key(1)).is_none());
+        let kept: usize = shelf.answers.iter().map(|placed| placed.answer.size()).sum();
+        assert_eq!(kept, shelf.bytes);
+        for number in 0..2_000u32 {
+            let mut key = key(200);
+            key[..4].copy_from_slice(&number.to_be_bytes());
+            shelf.put(key, answer(0));
+        }
+        assert_eq!(shelf.answers.len(), MOST_ANSWERS);
+    }
+
+    #[test]
+    fn an_answer_is_written_once_in_a_while() {
+        let mut shelf = Shelf::default();
+        let at = |at| Rc::new(Answer { at, ..(*answer(1)).clone() });
+        let due: Vec<bool> = [0.0, 30_000.0, 59_999.0, 60_000.0, 70_000.0]
+            .into_iter()
+            .map(|time| shelf.put([1; 32], at(time)))
+            .collect();
+        assert_eq!(due, [true, false, false, true, false]);
+    }
+}

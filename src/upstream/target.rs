@@ -78,7 +78,7 @@ impl Ticket<'_> {
     /// Tells the breaker what came of it.
     pub fn settle(&mut self, rules: &Rules, outcome: Outcome, may_open: bool, now: f64) -> Option<Change> {
         let (pass, breaker) = (self.pass.take()?, self.target.breaker.as_ref()?);
-        breaker.borrow_mut().record(rules, pass, outcome, may_open, now)
+        breaker.borrow_mut().record(rules, (pass, outcome), may_open, now)
     }
 }
 

@@ -104,7 +104,7 @@ fn schedule(
     let Some(triggers) = triggers else { return Err("[triggers] is no table".to_owned()) };
     let list = triggers.entry("crons").or_insert_with(|| Item::Value(Array::new().into()));
     let Some(list) = list.as_array_mut() else { return Err("`crons` of [triggers] is no list".to_owned()) };
-    edit::add(list, [EACH_MINUTE.to_owned()].into_iter());
+    edit::add(list, [EACH_MINUTE.to_owned()]);
     changes.declared.push(trigger);
     Ok(())
 }
