@@ -172,7 +172,7 @@ impl Upstream {
             again: self.retry.as_ref().map(|retry| retry.statuses.as_slice()).unwrap_or_default(),
             failures: self.breaking.as_ref().map(|breaking| breaking.statuses.as_slice()).unwrap_or_default(),
             streamed: !request.content.is_kept(),
-            hurried: left < self.timeout && attempt > 0,
+            hurried: left < self.timeout && (attempt > 0 || request.why.is_some()),
         };
         let verdict = judge(&result, facts);
         self.record(host, &mut ticket, verdict, now);
@@ -206,7 +206,7 @@ impl Upstream {
             First::One(came, _) => return came,
             First::Other(one, ()) => one,
         };
-        let Some(ticket) = self.second(&**host, &course.asked) else { return one.await };
+        let Some(ticket) = self.second(&**host, request, &course.asked) else { return one.await };
         course.asked.push(ticket.position);
         let other: Task<'_, Tried> = Box::pin(self.try_once(host, request, ticket, Some("hedge")));
         let (came, rest) = match first(one, other).await {
@@ -220,7 +220,7 @@ impl Upstream {
     }
 
     /// A target that was not asked yet, for a request that takes long, where the budget has room for it.
-    fn second(&self, host: &dyn Host, asked: &[usize]) -> Option<Ticket<'_>> {
+    fn second(&self, host: &dyn Host, request: &Request<'_>, asked: &[usize]) -> Option<Ticket<'_>> {
         let now = host.now().0;
         let candidates = self.candidates(now, asked);
         let share = self.retry.as_ref().map_or(HEDGES, |retry| retry.budget);
@@ -228,7 +228,7 @@ impl Upstream {
             return None;
         }
         self.state.budget.borrow_mut().take(share, now)?;
-        self.enter(host, &candidates, None)
+        self.enter(host, &candidates, request.key)
     }
 
     /// What is done after a try that was no success. `None` where nothing is ever tried again.

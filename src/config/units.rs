@@ -2,7 +2,7 @@
 //! refused, since nobody can tell what it counts.
 
 use super::diagnostic::Code;
-use super::read::fault;
+use super::read::fault::fault;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::time::Duration as Std;
