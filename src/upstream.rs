@@ -1,5 +1,5 @@
 //! Calling an upstream: which of its targets gets a request, whether it is tried again, and what its answer, or its
-//! failure, means. [`Upstream::call`] is the only place that calls one, and shows every step in order. What is decided
+//! failure, means. [`Upstream::send`] is the only place that calls one, and shows every step in order. What is decided
 //! there is decided by functions of what happened and of the time: [`balance`], [`breaker`], [`retry`], [`verdict`].
 
 pub mod balance;
@@ -8,6 +8,7 @@ pub mod fallback;
 pub mod hash;
 pub mod internal_token;
 pub mod mirror;
+pub mod own;
 pub mod proxy;
 pub mod race;
 pub mod request;
@@ -116,7 +117,7 @@ struct Tried {
 impl Upstream {
     /// Sends a request until it has an answer that is good enough, or none that could be better, and waits until that
     /// begins.
-    pub async fn call(self: &Rc<Self>, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
+    pub async fn send(self: &Rc<Self>, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
         self.learn(host);
         self.state.budget.borrow_mut().request(host.now().0);
         let mut course = Course { asked: Vec::new(), why: request.why };
@@ -160,7 +161,7 @@ impl Upstream {
             headers: request.headers,
             made_of: request.made_of,
             body: request.content.take(),
-            timeout: self.timeout.min(left),
+            timeout: request.timeout.min(left),
             upgrade: request.upgrade,
         };
         let result = match left.is_zero() {
@@ -172,7 +173,7 @@ impl Upstream {
             again: self.retry.as_ref().map(|retry| retry.statuses.as_slice()).unwrap_or_default(),
             failures: self.breaking.as_ref().map(|breaking| breaking.statuses.as_slice()).unwrap_or_default(),
             streamed: !request.content.is_kept(),
-            hurried: left < self.timeout && (attempt > 0 || request.why.is_some()),
+            hurried: left < request.timeout && (attempt > 0 || request.why.is_some()),
         };
         let verdict = judge(&result, facts);
         self.record(host, &mut ticket, verdict, now);
@@ -187,7 +188,7 @@ impl Upstream {
             request.may_be_done.set(true);
         }
         let result = result.map_err(|error| match error {
-            HostError::Timeout if left < self.timeout => Reject::DeadlineExceeded,
+            HostError::Timeout if left < request.timeout => Reject::DeadlineExceeded,
             error => blame(&error),
         });
         Tried { result, verdict, attempt }

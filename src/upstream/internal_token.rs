@@ -55,6 +55,11 @@ impl InternalToken {
         Ok(())
     }
 
+    /// What it tells of who calls, and of the request.
+    pub fn told(&self, ex: &Exchange) -> String {
+        Value::Object(self.claims(ex)).to_string()
+    }
+
     /// The header and the claims, as they are signed (RFC 7515, section 5.1).
     pub fn unsigned(&self, host: &SharedHost, ex: &Exchange) -> String {
         let mut header = json!({ "alg": self.algorithm.name(), "typ": "JWT" });
@@ -62,6 +67,17 @@ impl InternalToken {
             header.insert("kid".to_owned(), kid.as_str().into());
         }
         let now = (host.now().0 / 1000.0).floor();
+        let mut claims = self.claims(ex);
+        claims.insert("iss".to_owned(), self.issuer.as_str().into());
+        claims.insert("aud".to_owned(), self.audience.as_str().into());
+        claims.insert("iat".to_owned(), whole(now));
+        claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
+        claims.insert("jti".to_owned(), ex.id.as_str().into());
+        let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
+        format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
+    }
+
+    fn claims(&self, ex: &Exchange) -> Map<String, Value> {
         let mut claims = Map::new();
         for (name, template) in &self.claims {
             // A claim whose value is not there is left out.
@@ -72,13 +88,7 @@ impl InternalToken {
         if let Some(subject) = ex.identity.as_ref().and_then(|identity| identity.subject.as_ref()) {
             claims.insert("sub".to_owned(), subject.as_str().into());
         }
-        claims.insert("iss".to_owned(), self.issuer.as_str().into());
-        claims.insert("aud".to_owned(), self.audience.as_str().into());
-        claims.insert("iat".to_owned(), whole(now));
-        claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
-        claims.insert("jti".to_owned(), ex.id.as_str().into());
-        let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
-        format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
+        claims
     }
 
     fn signing_key(&self) -> Option<&SigningKey> {

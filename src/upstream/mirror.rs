@@ -34,6 +34,7 @@ pub fn begin(shadow: &Rc<Upstream>, host: &SharedHost, ex: &mut Exchange, passed
             made_of: MadeOf::Nothing,
             content: &content,
             upgrade: false,
+            timeout: shadow.timeout,
             until,
             key,
             repeatable,
@@ -41,6 +42,6 @@ pub fn begin(shadow: &Rc<Upstream>, host: &SharedHost, ex: &mut Exchange, passed
             attempts: RefCell::default(),
             may_be_done: Cell::new(false),
         };
-        drop(shadow.call(&task_host, &request).await);
+        drop(shadow.send(&task_host, &request).await);
     }));
 }

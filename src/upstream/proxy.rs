@@ -133,6 +133,7 @@ pub async fn pass(
         made_of: MadeOf::Client,
         content: &passed.content,
         upgrade: passed.upgrade,
+        timeout: upstream.timeout,
         until: ex.until(),
         key,
         repeatable: passed.repeatable,
@@ -140,7 +141,7 @@ pub async fn pass(
         attempts: RefCell::default(),
         may_be_done: Cell::new(false),
     };
-    let mut result = upstream.call(host, &request).await;
+    let mut result = upstream.send(host, &request).await;
     let may_be_done = request.may_be_done.get();
     ex.notes.attempts.append(&mut request.attempts.into_inner());
     if let (Ok(response), Some(cookie)) = (&mut result, cookie) {
@@ -157,25 +158,29 @@ impl Upstream {
         of_retry.unwrap_or_default().max(if elsewhere { MOST_KEPT } else { 0 })
     }
 
+    /// The number that decides about the target, where the request has what it is made of.
+    pub fn key(&self, ex: &Exchange) -> Option<u64> {
+        match &self.balance {
+            Balance::Sticky(Sticky::Key(key)) => split::of(key, ex),
+            Balance::Sticky(Sticky::Cookie { name, .. }) => {
+                cookies(&ex.headers, name).find_map(|value| session(&value))
+            }
+            _ => None,
+        }
+    }
+
     /// The number that decides about the target, and the cookie that keeps a client there, where it has none yet.
     pub fn stick(&self, host: &dyn Host, ex: &mut Exchange) -> (Option<u64>, Option<HeaderValue>) {
-        match &self.balance {
-            Balance::Sticky(Sticky::Key(key)) => (split::of(key, ex), None),
-            Balance::Sticky(Sticky::Cookie { name, max_age }) => {
-                let known = cookies(&ex.headers, name).find_map(|value| session(&value));
-                remove_cookie(&mut ex.headers, name);
-                match known {
-                    Some(known) => (Some(known), None),
-                    None => {
-                        let mut bytes = [0; 8];
-                        host.random(&mut bytes);
-                        let session = u64::from_be_bytes(bytes);
-                        (Some(hash::mix(session)), set_cookie(name, session, *max_age, ex.client.scheme))
-                    }
-                }
-            }
-            _ => (None, None),
+        let known = self.key(ex);
+        let Balance::Sticky(Sticky::Cookie { name, max_age }) = &self.balance else { return (known, None) };
+        remove_cookie(&mut ex.headers, name);
+        if known.is_some() {
+            return (known, None);
         }
+        let mut bytes = [0; 8];
+        host.random(&mut bytes);
+        let session = u64::from_be_bytes(bytes);
+        (Some(hash::mix(session)), set_cookie(name, session, *max_age, ex.client.scheme))
     }
 }
 

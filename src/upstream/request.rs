@@ -19,7 +19,9 @@ pub struct Request<'a> {
     pub content: &'a Content,
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
-    /// When its answer must have begun.
+    /// How long each try may take until its answer begins.
+    pub timeout: Duration,
+    /// When its answer must have begun, whichever try that is of.
     pub until: Timestamp,
     /// What decides which target it belongs to, where something does.
     pub key: Option<u64>,
