@@ -42,6 +42,7 @@ pub async fn answer(host: &SharedHost, ex: &Exchange, limits: &[Rc<Limit>]) -> R
     if reset {
         ask(host, &meant, Act::Forget).await?;
         limit.known.forget(&meant.values.hash);
+        event(host, Level::Info, Subject::Limit(&limit.name), "an operator had a counter begin anew");
     }
     let counted = ask(host, &meant, Act::Look { least: 1 }).await?;
     let counters = counted.iter().map(|one| Counter::new(one.when.clone(), one.numbers, &one.meter, &one.count));
