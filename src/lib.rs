@@ -52,7 +52,8 @@ pub mod password;
 pub mod revocation;
 pub mod secret;
 
-// How much is left.
+// How much clients may ask for.
+pub mod limit;
 pub mod meter;
 pub mod window;
 

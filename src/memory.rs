@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::Response;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct MemoryHost {
     counters: RefCell<Shelf>,
     log: RefCell<Vec<String>>,
     later: RefCell<VecDeque<Task<'static, ()>>>,
+    /// Whether it is what goes on after responses that runs.
+    behind: Cell<bool>,
 }
 
 /// What answers in an upstream's place.
@@ -69,6 +72,7 @@ impl MemoryHost {
             counters: RefCell::default(),
             log: RefCell::default(),
             later: RefCell::default(),
+            behind: Cell::new(false),
         }
     }
 
@@ -98,6 +102,11 @@ impl MemoryHost {
         self.counters.borrow_mut().counting = counting;
     }
 
+    /// How many questions its counters were asked.
+    pub fn questions(&self) -> u64 {
+        self.counters.borrow().asked
+    }
+
     /// Writes over the states of all counters, as somebody else would.
     pub fn corrupt_counters(&self) {
         self.counters.borrow_mut().corrupt();
@@ -114,15 +123,22 @@ impl MemoryHost {
         self.later.borrow_mut().drain(..).collect()
     }
 
-    /// Finishes what was to go on after responses.
+    /// Goes on with what was to go on after responses. Whatever sleeps there goes on later, when its time has come: only
+    /// who is waited for moves the clock.
     pub fn run_later(&self) {
+        if self.behind.replace(true) {
+            return;
+        }
+        let mut asleep = VecDeque::new();
         loop {
             let task = self.later.borrow_mut().pop_front();
-            match task {
-                Some(task) => drop(finish(task)),
-                None => return,
+            let Some(mut task) = task else { break };
+            if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+                asleep.push_back(task);
             }
         }
+        *self.later.borrow_mut() = asleep;
+        self.behind.set(false);
     }
 }
 
@@ -182,6 +198,10 @@ impl Host for MemoryHost {
 
     /// What goes on in the background goes on while somebody waits.
     fn sleep(&self, duration: Duration) -> Task<'_, ()> {
+        if self.behind.get() {
+            let until = self.now.get() + duration.as_secs_f64() * 1000.0;
+            return Box::pin(poll_fn(move |_| if self.now.get() < until { Poll::Pending } else { Poll::Ready(()) }));
+        }
         self.run_later();
         self.advance(duration);
         Box::pin(std::future::ready(()))
