@@ -18,6 +18,9 @@
 //! the counter goes on from the new time, with the same debt, and what was due later than anything can be now is due
 //! as late as it can be.
 
+pub mod page;
+pub mod redis;
+
 /// How far a clock may go back without having been set, in milliseconds.
 pub const JITTER_MS: u64 = 1_000;
 
