@@ -85,6 +85,8 @@ pub mod cloudflare;
 pub mod memory;
 #[cfg(target_os = "wasi")]
 pub mod spin;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub mod zone;
 
 // The command line.
 #[cfg(not(target_family = "wasm"))]

@@ -6,6 +6,7 @@ use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Ti
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
+use crate::zone;
 use bytes::Bytes;
 use http::Response;
 use std::cell::{Cell, RefCell};
@@ -14,6 +15,10 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+pub mod counters;
+
+use counters::{Counting, Shelf};
 
 /// A host in memory. Nothing on it ever waits: time passes at once.
 pub struct MemoryHost {
@@ -24,6 +29,7 @@ pub struct MemoryHost {
     secrets: BTreeMap<String, String>,
     /// Until when a key is claimed.
     claims: RefCell<BTreeMap<String, f64>>,
+    counters: RefCell<Shelf>,
     log: RefCell<Vec<String>>,
     later: RefCell<VecDeque<Task<'static, ()>>>,
     /// Whether it is what goes on after responses that runs.
@@ -63,6 +69,7 @@ impl MemoryHost {
             stores: RefCell::default(),
             secrets: BTreeMap::new(),
             claims: RefCell::default(),
+            counters: RefCell::default(),
             log: RefCell::default(),
             later: RefCell::default(),
             behind: Cell::new(false),
@@ -88,6 +95,16 @@ impl MemoryHost {
     pub fn set_value(&self, store: &str, key: &str, value: impl Into<Bytes>) {
         let kept = Kept { value: value.into(), until: None };
         self.stores.borrow_mut().entry(store.to_owned()).or_default().insert(key.to_owned(), kept);
+    }
+
+    /// How counters answer from now on.
+    pub fn set_counting(&self, counting: Counting) {
+        self.counters.borrow_mut().counting = counting;
+    }
+
+    /// Writes over the states of all counters, as somebody else would.
+    pub fn corrupt_counters(&self) {
+        self.counters.borrow_mut().corrupt();
     }
 
     /// The lines that were logged since the last call.
@@ -251,9 +268,19 @@ impl Host for MemoryHost {
         &'a self,
         _: &'a Counters,
         questions: &'a [Question],
-        _: Duration,
+        timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let answers = questions.iter().map(|_| Err(HostError::Other("not counted".to_owned()))).collect();
+        let now = self.now.get() as u64;
+        let mut counters = self.counters.borrow_mut();
+        let slow = counters.counting == Counting::Slow;
+        let answers = questions.iter().map(|question| {
+            let answer = counters.count(question, now);
+            if slow { Err(HostError::Timeout) } else { answer }
+        });
+        let answers = answers.collect();
+        if slow {
+            self.advance(timeout);
+        }
         Box::pin(std::future::ready(answers))
     }
 
@@ -262,8 +289,8 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn offset(&self, _zone: &str, _at: Timestamp) -> Option<i64> {
-        None
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64> {
+        zone::offset(zone, at)
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {

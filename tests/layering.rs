@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
 const LAYERS: [&[&str]; 16] = [
-    &["body", "config"],
+    &["body", "config", "meter", "window"],
     &["bounded", "identity", "jose"],
     &["headers", "host", "path", "secret"],
     &["api_key", "event", "http_signature", "password", "renewed", "revocation", "routing"],
@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 16] = [
     &["policy"],
     &["gateway"],
     &["compile"],
-    &["instance"],
+    &["instance", "zone"],
     // The hosts. The core is what stands above them.
     &["cloudflare", "memory", "spin"],
     &["cli"],

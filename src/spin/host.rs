@@ -10,6 +10,7 @@ use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Ti
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
+use crate::zone;
 use bytes::Bytes;
 use http::Response;
 use spin_sdk::key_value::{Error as StoreError, Store};
@@ -143,8 +144,8 @@ impl Host for SpinHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn offset(&self, _zone: &str, _at: Timestamp) -> Option<i64> {
-        None
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64> {
+        zone::offset(zone, at)
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {
