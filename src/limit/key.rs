@@ -124,3 +124,79 @@ pub fn client(address: IpAddr) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::tests::request;
+    use http::Method;
+
+    fn key(parts: &[&[&str]]) -> Key {
+        let source = |name: &&str| {
+            let names = crate::config::names::path(name).expect("names");
+            Source::find(&names, 0..0).expect("it is a value")
+        };
+        let part = |names: &&[&str]| Part { text: names.join(" or "), sources: names.iter().map(source).collect() };
+        Key { parts: parts.iter().map(part).collect() }
+    }
+
+    fn hash(key: &Key, target: &str, fields: &[(&str, &str)]) -> [u8; 32] {
+        key.values(&request(Method::GET, target, "/{a}", fields)).hash
+    }
+
+    #[test]
+    fn separators_inside_values_make_no_other_key() {
+        let key = key(&[&["header.a"], &["header.b"]]);
+        let values = [("x,y", "z"), ("x", "y,z"), ("x\ty", "z"), ("x", "\ty"), ("x:1", ""), ("x", ":1"), ("", "x:1")];
+        let mut seen = std::collections::BTreeSet::new();
+        for (a, b) in values {
+            assert!(seen.insert(hash(&key, "/p", &[("a", a), ("b", b)])), "{a:?} {b:?}");
+        }
+        // Absent is not empty.
+        assert!(seen.insert(hash(&key, "/p", &[("a", "x")])));
+        assert!(seen.insert(hash(&key, "/p", &[("b", "x")])));
+        assert!(seen.insert(hash(&key, "/p", &[])));
+    }
+
+    #[test]
+    fn the_source_of_a_value_is_part_of_it() {
+        let either = key(&[&["header.user", "client.address"]]);
+        let forged = hash(&either, "/p", &[("user", "192.0.2.1")]);
+        assert_ne!(forged, hash(&either, "/p", &[]));
+        assert_eq!(hash(&either, "/p", &[]), hash(&either, "/q", &[]));
+    }
+
+    #[test]
+    fn a_parameter_that_says_two_things_counts_as_one_client() {
+        let key = key(&[&["query.user"]]);
+        let one = hash(&key, "/p?user=a&user=b", &[]);
+        assert_eq!(one, hash(&key, "/p?user=c&user=d", &[]));
+        assert_ne!(one, hash(&key, "/p?user=a", &[]));
+        assert_eq!(hash(&key, "/p?user=a&user=a", &[]), hash(&key, "/p?user=a", &[]));
+    }
+
+    #[test]
+    fn addresses_of_version_6_count_by_network() {
+        let text = |address: &str| client(address.parse().expect("an address"));
+        assert_eq!(text("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(text("2001:db8:1:2::"), "2001:db8:1:2::/64");
+        assert_eq!(text("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(text("192.0.2.1"), "192.0.2.1");
+    }
+
+    #[test]
+    fn long_values_and_strange_bytes_are_values_as_any() {
+        let key = key(&[&["header.a"]]);
+        let long = "x".repeat(30_000);
+        assert_ne!(hash(&key, "/p", &[("a", &long)]), hash(&key, "/p", &[("a", &long[1..])]));
+        assert_ne!(hash(&key, "/p", &[("a", "é")]), hash(&key, "/p", &[("a", "è")]));
+    }
+
+    #[test]
+    fn cookies_are_found_by_name() {
+        let key = key(&[&["cookie.session"]]);
+        let ada = hash(&key, "/p", &[("cookie", "a=1; session=ada; b=2")]);
+        assert_eq!(ada, hash(&key, "/p", &[("cookie", "a=1"), ("cookie", "session=\"ada\"")]));
+        assert_ne!(ada, hash(&key, "/p", &[("cookie", "xsession=ada")]));
+    }
+}

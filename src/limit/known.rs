@@ -3,7 +3,7 @@
 //! Whatever is lost here is asked for again, or has been counted already.
 
 use crate::bounded::Bounded;
-use crate::meter::{Ask, Count, MOST, decide};
+use crate::meter::{Ask, Count, MOST};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -136,7 +136,7 @@ impl Known {
     pub fn ask(&self, key: [u8; 32], ask: &Ask, now: f64) -> Option<Count> {
         let mut own = self.own.borrow_mut();
         let state = own.get(&key, now);
-        let decision = decide(state.as_deref(), &ask.line(), whole(now))?;
+        let decision = ask.decide(state.as_deref(), whole(now))?;
         match decision.state {
             Some(state) => own.put(key, Rc::from(state), now + decision.keep_ms as f64),
             None => own.remove(&key),

@@ -197,8 +197,10 @@ fn ranged(number: u64, most: u64, place: &Place, diagnostics: &mut Diagnostics) 
     None
 }
 
-/// Whether there is such a time zone. On Workers, which has the zones itself, that is seen when the configuration is
-/// loaded.
-fn is_zone(_zone: &str) -> bool {
-    true
+/// Whether there is such a time zone. Workers has them itself, so there it is seen when the configuration is loaded.
+fn is_zone(zone: &str) -> bool {
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    return crate::zone::offset(zone, crate::host::Timestamp::default()).is_some();
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    return !zone.is_empty();
 }
