@@ -1,76 +1,23 @@
 //! The Worker's entry, `src/cloudflare/entry.js`, on workerd, with a script in the core's place: what it does with the
 //! platform's objects, and what it says of that. It needs no built gateway.
 
-use anyhow::{Context, Result};
-use edgate_kit::running::{Deployment, Running};
+#[path = "entry/worker.rs"]
+mod worker;
+
+use anyhow::Result;
+use edgate_kit::running::Running;
 use edgate_kit::scenario::Request;
 use edgate_kit::scenario::answer::{Answer, AnswerBody, Fault};
 use edgate_kit::scenario::content::{Content, FieldsForm, RequestBody};
 use edgate_kit::seen::values;
 use edgate_kit::upstream::Upstream;
-use edgate_kit::workerd::{Counters, Format, Objects, Options, Workerd};
+use edgate_kit::workerd::Objects;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-/// How long to wait for what an upstream should see.
-const PATIENCE: Duration = Duration::from_secs(5);
+use worker::{PATIENCE, build, replies, run, start, step, told};
 
 /// Signatures by OpenSSL, with their keys.
 const SIGNATURES: &str = include_str!("entry/signatures.json");
-
-fn run(test: impl Future<Output = Result<()>>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    if let Err(error) = runtime.block_on(test) {
-        panic!("{error:#}");
-    }
-}
-
-/// A new folder with the entry and what reads the scripts.
-fn build() -> Result<PathBuf> {
-    static FOLDERS: AtomicU32 = AtomicU32::new(0);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("entry").join(number.to_string());
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    std::fs::create_dir_all(&folder)?;
-    let from = root.join("src/cloudflare");
-    for (name, copy) in [("entry", "index"), ("claims", "claims"), ("signatures", "signatures")] {
-        std::fs::copy(from.join(name).with_extension("js"), folder.join(copy).with_extension("js"))?;
-    }
-    std::fs::copy(root.join("tests/entry/edgate.js"), folder.join("edgate.js"))?;
-    std::fs::write(folder.join("edgate_bg.wasm"), b"\0asm\x01\0\0\0")?;
-    Ok(folder)
-}
-
-/// Starts a Worker that does what these scripts say, by path.
-async fn start(scripts: Value, objects: Objects) -> Result<Running> {
-    let build = build()?;
-    let workerd = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules/.bin/workerd");
-    anyhow::ensure!(workerd.exists(), "workerd is missing: run scripts/setup npm");
-    let options = Options { workerd, build, format: Format::Plain, objects, counters: Counters::Own };
-    let deployment = Deployment { bindings: vec![("SCRIPTS".to_owned(), scripts)], ..Deployment::default() };
-    Ok(Running::Workerd(Workerd::start(&options, &deployment).await?))
-}
-
-/// What a script was told.
-async fn told(worker: &Running, request: &Request) -> Result<Vec<String>> {
-    let response = worker.send(request).await?;
-    serde_json::from_slice(&response.body.start)
-        .with_context(|| format!("{}: {}", response.status, response.body.text()))
-}
-
-/// What a script was told after the request.
-async fn replies(worker: &Running, path: &str) -> Result<Vec<String>> {
-    Ok(told(worker, &Request::new("GET", path)).await?.split_off(1))
-}
-
-fn step(lines: &[&str]) -> Value {
-    json!({ "lines": lines })
-}
 
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
