@@ -9,6 +9,7 @@ mod cors;
 mod edits;
 mod internal_token;
 mod issuer;
+mod limit;
 mod overlap;
 mod route;
 
@@ -19,7 +20,7 @@ use crate::config::units::{Duration, Size};
 use crate::config::{self, EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery, Platform, Source};
 use crate::gateway::{Gateway, Name};
 use crate::headers::is_secret;
-use crate::host::Capabilities;
+use crate::host::{Capabilities, Counters};
 use crate::observe::LogPolicy;
 use crate::policy::Policy;
 use crate::routing::Router;
@@ -74,8 +75,12 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     let mut gateway = general(&section, &place, &mut diagnostics);
     let known = known(sections, &section, &targets, &mut diagnostics);
     gateway.upstreams = upstreams(sections, (&gateway.name.text, &targets), &mut diagnostics);
+    let counters = counters(&section, &place, &mut diagnostics);
+    let of_limits = limit::Scope { gateway: &gateway.name.text.clone(), counters, targets: &targets };
+    let limits = limit::compile(sections, &of_limits, &mut diagnostics);
     let scope = route::Scope {
         targets: &targets,
+        limits: &limits,
         upstreams: &sections.upstreams.keys().map(String::as_str).collect::<Vec<_>>(),
         deadline: section.deadline.map_or(DEADLINE, |deadline| deadline.0),
         max_body: section.max_body.map_or(MAX_BODY, |size| size.0),
@@ -92,7 +97,10 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     // After a mistake, whatever cannot be read may name it.
     if !diagnostics.iter().any(Diagnostic::is_error) {
         unused_issuers(sections, &gateway, &mut diagnostics);
+        let policies: Vec<&Policy> = gateway.routes.iter().flat_map(|route| &route.policies).collect();
+        limit::unused(&limits, &policies, &mut diagnostics);
     }
+    gateway.limits = limits.into_values().flatten().collect();
     let entries: Vec<_> = entries.into_iter().map(|placed| placed.entry).collect();
     gateway.router = Router::compile(&entries);
     let serves = !diagnostics.iter().any(Diagnostic::is_error);
@@ -173,6 +181,14 @@ fn redis(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnos
     Some(Rc::from(text))
 }
 
+/// Where limits are counted on platforms that have no counters of their own.
+fn counters(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Rc<Counters> {
+    // What is wrong with the address is told where claims need it, once.
+    let redis = redis(section, &place.key("redis"), diagnostics);
+    let store = store(section.counters.as_deref(), &place.key("counters"), diagnostics);
+    Rc::new(Counters { redis, store: store.unwrap_or_else(|| Rc::from("default")) })
+}
+
 /// The platforms to hold the configuration against.
 fn targets(section: &config::Gateway, capabilities: Option<Capabilities>) -> Vec<Capabilities> {
     match (capabilities, &section.targets) {
@@ -244,6 +260,7 @@ fn general(section: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagn
         encoded_slashes: section.encoded_slashes.unwrap_or(EncodedSlashes::Refuse),
         max_url: usize::try_from(max_url).unwrap_or(usize::MAX),
         max_headers: usize::try_from(max_headers).unwrap_or(usize::MAX),
+        limits: Vec::new(),
         broken: false,
         log: log(section, &place.key("log"), diagnostics),
     }

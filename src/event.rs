@@ -10,17 +10,19 @@ pub enum Level {
     Warning,
 }
 
-/// Logs what happened to the configuration, or to an issuer.
+/// Logs what happened to the configuration, an issuer, or a limit.
 pub fn event(host: &SharedHost, level: Level, subject: Subject<'_>, message: &str) {
     let level = match level {
         Level::Info => "info",
         Level::Warning => "warning",
     };
     let mut record = serde_json::json!({ "kind": subject.kind(), "level": level });
-    if let (Subject::Issuer(name), Some(record)) = (subject, record.as_object_mut()) {
-        record.insert("issuer".to_owned(), name.into());
-    }
     if let Some(record) = record.as_object_mut() {
+        match subject {
+            Subject::Issuer(name) => drop(record.insert("issuer".to_owned(), name.into())),
+            Subject::Limit(name) => drop(record.insert("limit".to_owned(), name.into())),
+            Subject::Configuration | Subject::Consumers => {}
+        }
         record.insert("message".to_owned(), message.into());
     }
     host.log(&record.to_string());
@@ -34,6 +36,8 @@ pub enum Subject<'a> {
     Issuer(&'a str),
     /// The store of consumers.
     Consumers,
+    /// The limit of this name.
+    Limit(&'a str),
 }
 
 impl Subject<'_> {
@@ -42,6 +46,7 @@ impl Subject<'_> {
             Subject::Configuration => "configuration",
             Subject::Issuer(_) => "issuer",
             Subject::Consumers => "consumers",
+            Subject::Limit(_) => "limit",
         }
     }
 }

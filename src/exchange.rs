@@ -74,6 +74,8 @@ pub struct Hop {
 #[derive(Debug)]
 pub struct Matched {
     pub route: RouteId,
+    /// The route's name.
+    pub name: Rc<str>,
     pub pattern: Rc<Pattern>,
     /// The values of the pattern's parameters, as ranges of the path.
     pub captured: Vec<Range<usize>>,
@@ -99,6 +101,79 @@ pub struct Notes {
     pub would_refuse: Vec<(&'static str, &'static str)>,
     /// For the client's next proof (RFC 9449, section 8.2).
     pub next_nonce: Option<HeaderValue>,
+    /// What limits said, in the order in which they were asked.
+    pub limits: Vec<LimitNote>,
+}
+
+/// Which of a route's limits count together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Those that count before it is known who the client is.
+    Client,
+    /// Those that count after.
+    Identity,
+}
+
+/// What a limit said of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitNote {
+    pub name: Rc<str>,
+    pub stage: Stage,
+    /// Its position among the limits of its stage.
+    pub position: usize,
+    pub outcome: LimitOutcome,
+    /// Who decided: a shared `counter`, a `lease` of it, `memory` of what it said, this `instance`, or the `platform`.
+    pub by: Option<&'static str>,
+    /// Whether it refuses nobody, and only tells.
+    pub dry_run: bool,
+    /// How much may be asked for, and in how many seconds, where they are whole.
+    pub quota: u64,
+    pub window_s: Option<u64>,
+    /// Whether it limits what happens at the same time.
+    pub at_once: bool,
+    /// How much is left, where that is known.
+    pub left: Option<u64>,
+    /// In how many milliseconds all is there again, where that is known.
+    pub reset_ms: Option<u64>,
+    /// In how many milliseconds this much would be there, where that is known.
+    pub retry_ms: Option<u64>,
+    /// What was taken from a counter.
+    pub taken: Option<Taken>,
+}
+
+/// What came of asking a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitOutcome {
+    Admitted,
+    Denied,
+    /// It does not count for this client.
+    Exempt,
+    /// Its counter could not be asked.
+    Unavailable,
+}
+
+/// What was taken from a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    pub counter: String,
+    /// The hash of its key.
+    pub key: [u8; 32],
+    /// The tier whose numbers these are; the limit's own where there is none.
+    pub numbers: Option<usize>,
+    pub stamp: u64,
+    pub amount: u64,
+}
+
+impl LimitOutcome {
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            LimitOutcome::Admitted => "admitted",
+            LimitOutcome::Denied => "denied",
+            LimitOutcome::Exempt => "exempt",
+            LimitOutcome::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// What came of looking for an identity. Nothing of it is secret.
@@ -191,7 +266,13 @@ pub mod tests {
             facts: ClientFacts::default(),
             identity: None,
             hop: Hop { json: true, ..Hop::default() },
-            matched: Some(Matched { route: RouteId(0), pattern, captured, deadline: Duration::from_secs(1) }),
+            matched: Some(Matched {
+                route: RouteId(0),
+                name: Rc::from("r"),
+                pattern,
+                captured,
+                deadline: Duration::from_secs(1),
+            }),
             notes: Notes::default(),
         }
     }

@@ -8,6 +8,7 @@ use crate::headers::forwarded::{self, forward, host_of};
 use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
+use crate::limit::Limit;
 use crate::observe::{LogPolicy, access_record};
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
@@ -22,6 +23,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A configuration without a mistake, ready to serve. It never changes.
@@ -31,6 +33,8 @@ pub struct Gateway {
     pub router: Router,
     pub routes: Vec<Route>,
     pub upstreams: Vec<Upstream>,
+    /// Every limit, by name.
+    pub limits: Vec<Rc<Limit>>,
     pub trusted_proxies: Vec<IpNet>,
     pub forward: Forward,
     pub keep_request_id: KeepRequestId,
@@ -57,7 +61,7 @@ pub struct Name {
 /// What is done with the requests that match.
 #[derive(Debug)]
 pub struct Route {
-    pub name: String,
+    pub name: Rc<str>,
     /// The methods that it names; none where it takes any.
     pub methods: Methods,
     /// In the order of execution.
@@ -101,6 +105,7 @@ impl Gateway {
             router: Router::default(),
             routes: Vec::new(),
             upstreams: Vec::new(),
+            limits: Vec::new(),
             trusted_proxies: Vec::new(),
             forward: Forward::None,
             keep_request_id: KeepRequestId::Never,
@@ -250,7 +255,8 @@ impl Gateway {
     async fn run(&self, host: &SharedHost, ex: &mut Exchange, found: Found) -> Result<Response<Body>, Reject> {
         let Some(route) = self.routes.get(found.route.0) else { return Err(Reject::NoRoute) };
         let Found { route: id, pattern, captured } = found;
-        ex.matched = Some(Matched { route: id, pattern, captured, deadline: route.deadline });
+        let name = Rc::clone(&route.name);
+        ex.matched = Some(Matched { route: id, name, pattern, captured, deadline: route.deadline });
         self.pass_on(ex);
 
         let mut entered = 0;
@@ -269,7 +275,7 @@ impl Gateway {
         // A refusal passes through the policies that were entered, as every other answer does.
         let mut response = acted.unwrap_or_else(|reject| self.refuse(ex, &reject));
         for policy in route.policies[..entered].iter().rev() {
-            policy.on_response(ex, &mut response);
+            policy.on_response(host, ex, &mut response);
         }
         Ok(response)
     }
@@ -284,9 +290,11 @@ impl Gateway {
     /// The answer to a preflight. It comes before every other policy: a browser sends no credentials with it.
     fn preflight(&self, ex: &mut Exchange, cors: &Cors, found: Found) -> Response<Body> {
         let Found { route, pattern, captured } = found;
-        let (methods, deadline) =
-            self.routes.get(route.0).map(|route| (route.methods, route.deadline)).unwrap_or_default();
-        ex.matched = Some(Matched { route, pattern, captured, deadline });
+        let mut methods = Methods::default();
+        if let Some(Route { name, deadline, methods: named, .. }) = self.routes.get(route.0) {
+            methods = *named;
+            ex.matched = Some(Matched { route, name: Rc::clone(name), pattern, captured, deadline: *deadline });
+        }
         let mut response = cors.preflight(ex, methods).unwrap_or_else(|reject| self.refuse(ex, &reject));
         cors.on_response(ex, &mut response);
         response
@@ -377,8 +385,7 @@ impl Gateway {
 
     /// What every answer gets, and its record.
     fn finish(&self, host: &SharedHost, ex: &Exchange, response: &mut Response<Body>) {
-        let route = ex.matched.as_ref().and_then(|matched| self.routes.get(matched.route.0));
-        let record = access_record(&self.log, ex, route.map(|route| route.name.as_str()), response, host.now());
+        let record = access_record(&self.log, ex, response, host.now());
         let fields = response.headers_mut();
         headers::remove_hop_by_hop(fields);
         append_element(fields, &header::VIA, &self.name.via("1.1"));

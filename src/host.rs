@@ -137,6 +137,12 @@ impl Timestamp {
     pub fn since(self, earlier: Timestamp) -> f64 {
         (self.0 - earlier.0).max(0.0)
     }
+
+    /// Whole milliseconds since 1970.
+    pub fn whole_ms(self) -> u64 {
+        // The cast saturates.
+        self.0 as u64
+    }
 }
 
 /// A request as it came from the client, or from the proxy before the gateway.

@@ -9,12 +9,13 @@ use crate::body::Body;
 use crate::compile::{self, Loaded};
 use crate::config::Source;
 use crate::config::diagnostic::{Code, Diagnostic, Place};
-use crate::config::document::{Sections, json_mistake};
+use crate::config::document::{Kind, Sections, json_mistake, place_of};
 use crate::config::json;
 use crate::event::{Level, Subject, event};
 use crate::gateway::Gateway;
 use crate::host::{Capabilities, Incoming, SharedHost, Timestamp};
 use crate::interest::Interest;
+use crate::limit::Limit;
 use bytes::Bytes;
 use http::Response;
 use std::cell::{Cell, RefCell};
@@ -222,9 +223,20 @@ impl Instance {
                 }
             }
         }
+        if let Some(gateway) = &loaded.gateway {
+            loaded.diagnostics.extend(gateway.limits.iter().filter_map(|limit| unknown_zone(host, limit)));
+        }
         report(host, &loaded.diagnostics);
         loaded.gateway.filter(|_| !loaded.diagnostics.iter().any(Diagnostic::is_error))
     }
+}
+
+/// A time zone that the platform does not know.
+fn unknown_zone(host: &SharedHost, limit: &Limit) -> Option<Diagnostic> {
+    let zone = limit.zone.as_deref().filter(|zone| host.offset(zone, host.now()).is_none())?;
+    let place = place_of(Kind::Limit, &limit.name).key("zone");
+    let message = format!("the platform knows no time zone `{zone}`");
+    Some(Diagnostic::new(Code::BadValue, place, message, "not a zone"))
 }
 
 /// Where the last good version of a stored configuration is kept.

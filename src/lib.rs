@@ -52,8 +52,10 @@ pub mod password;
 pub mod revocation;
 pub mod secret;
 
-// How much is left.
+// How much clients may ask for.
+pub mod limit;
 pub mod meter;
+pub mod window;
 
 // What an instance remembers.
 pub mod bounded;
@@ -83,6 +85,8 @@ pub mod cloudflare;
 pub mod memory;
 #[cfg(target_os = "wasi")]
 pub mod spin;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub mod zone;
 
 // The command line.
 #[cfg(not(target_family = "wasm"))]

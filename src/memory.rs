@@ -6,13 +6,19 @@ use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Ti
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
+use crate::zone;
 use bytes::Bytes;
 use http::Response;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+pub mod counters;
+
+use counters::{Counting, Shelf};
 
 /// A host in memory. Nothing on it ever waits: time passes at once.
 pub struct MemoryHost {
@@ -23,8 +29,11 @@ pub struct MemoryHost {
     secrets: BTreeMap<String, String>,
     /// Until when a key is claimed.
     claims: RefCell<BTreeMap<String, f64>>,
+    counters: RefCell<Shelf>,
     log: RefCell<Vec<String>>,
     later: RefCell<VecDeque<Task<'static, ()>>>,
+    /// Whether it is what goes on after responses that runs.
+    behind: Cell<bool>,
 }
 
 /// What answers in an upstream's place.
@@ -60,8 +69,10 @@ impl MemoryHost {
             stores: RefCell::default(),
             secrets: BTreeMap::new(),
             claims: RefCell::default(),
+            counters: RefCell::default(),
             log: RefCell::default(),
             later: RefCell::default(),
+            behind: Cell::new(false),
         }
     }
 
@@ -86,6 +97,21 @@ impl MemoryHost {
         self.stores.borrow_mut().entry(store.to_owned()).or_default().insert(key.to_owned(), kept);
     }
 
+    /// How counters answer from now on.
+    pub fn set_counting(&self, counting: Counting) {
+        self.counters.borrow_mut().counting = counting;
+    }
+
+    /// How many questions its counters were asked.
+    pub fn questions(&self) -> u64 {
+        self.counters.borrow().asked
+    }
+
+    /// Writes over the states of all counters, as somebody else would.
+    pub fn corrupt_counters(&self) {
+        self.counters.borrow_mut().corrupt();
+    }
+
     /// The lines that were logged since the last call.
     pub fn take_log(&self) -> Vec<String> {
         self.log.take()
@@ -97,15 +123,22 @@ impl MemoryHost {
         self.later.borrow_mut().drain(..).collect()
     }
 
-    /// Finishes what was to go on after responses.
+    /// Goes on with what was to go on after responses. Whatever sleeps there goes on later, when its time has come: only
+    /// who is waited for moves the clock.
     pub fn run_later(&self) {
+        if self.behind.replace(true) {
+            return;
+        }
+        let mut asleep = VecDeque::new();
         loop {
             let task = self.later.borrow_mut().pop_front();
-            match task {
-                Some(task) => drop(finish(task)),
-                None => return,
+            let Some(mut task) = task else { break };
+            if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+                asleep.push_back(task);
             }
         }
+        *self.later.borrow_mut() = asleep;
+        self.behind.set(false);
     }
 }
 
@@ -165,6 +198,10 @@ impl Host for MemoryHost {
 
     /// What goes on in the background goes on while somebody waits.
     fn sleep(&self, duration: Duration) -> Task<'_, ()> {
+        if self.behind.get() {
+            let until = self.now.get() + duration.as_secs_f64() * 1000.0;
+            return Box::pin(poll_fn(move |_| if self.now.get() < until { Poll::Pending } else { Poll::Ready(()) }));
+        }
         self.run_later();
         self.advance(duration);
         Box::pin(std::future::ready(()))
@@ -236,9 +273,19 @@ impl Host for MemoryHost {
         &'a self,
         _: &'a Counters,
         questions: &'a [Question],
-        _: Duration,
+        timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let answers = questions.iter().map(|_| Err(HostError::Other("not counted".to_owned()))).collect();
+        let now = self.now.get() as u64;
+        let mut counters = self.counters.borrow_mut();
+        let slow = counters.counting == Counting::Slow;
+        let answers = questions.iter().map(|question| {
+            let answer = counters.count(question, now);
+            if slow { Err(HostError::Timeout) } else { answer }
+        });
+        let answers = answers.collect();
+        if slow {
+            self.advance(timeout);
+        }
         Box::pin(std::future::ready(answers))
     }
 
@@ -247,8 +294,8 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn offset(&self, _zone: &str, _at: Timestamp) -> Option<i64> {
-        None
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64> {
+        zone::offset(zone, at)
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {

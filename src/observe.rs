@@ -4,7 +4,7 @@
 use crate::body::Body;
 use crate::config::words::Method as AuthMethod;
 use crate::config::{LogAccess, LogQuery};
-use crate::exchange::{Attempt, AuthNote, Exchange};
+use crate::exchange::{Attempt, AuthNote, Exchange, LimitNote};
 use crate::host::Timestamp;
 use crate::routing::condition::parameters;
 use http::{HeaderName, Method, Response};
@@ -25,27 +25,20 @@ pub struct LogPolicy {
 }
 
 /// The record of a request whose answer is about to begin. `None` where the configuration wants none.
-pub fn access_record(
-    log: &LogPolicy,
-    ex: &Exchange,
-    route: Option<&str>,
-    response: &Response<Body>,
-    now: Timestamp,
-) -> Option<String> {
+pub fn access_record(log: &LogPolicy, ex: &Exchange, response: &Response<Body>, now: Timestamp) -> Option<String> {
     let status = response.status().as_u16();
     let wanted = match log.access {
         LogAccess::All => true,
         LogAccess::Errors => status >= 500 || ex.notes.reject.is_some(),
         LogAccess::Off => false,
     };
-    let record = Record { log, ex, route, status, response, now };
+    let record = Record { log, ex, status, response, now };
     wanted.then(|| serde_json::to_string(&record).ok()).flatten()
 }
 
 struct Record<'a> {
     log: &'a LogPolicy,
     ex: &'a Exchange,
-    route: Option<&'a str>,
     status: u16,
     response: &'a Response<Body>,
     now: Timestamp,
@@ -58,7 +51,7 @@ impl Serialize for Record<'_> {
         map.serialize_entry("kind", "access")?;
         map.serialize_entry("time", &rfc3339(ex.started))?;
         map.serialize_entry("request_id", &ex.id)?;
-        map.serialize_entry("route", &self.route)?;
+        map.serialize_entry("route", &ex.matched.as_ref().map(|matched| &*matched.name))?;
         map.serialize_entry("method", ex.method.as_str())?;
         map.serialize_entry("host", &ex.client.host)?;
         // The template, so that records of one route can be counted together.
@@ -72,6 +65,9 @@ impl Serialize for Record<'_> {
         }
         if let Some(list) = ex.notes.denied_by {
             map.serialize_entry("denied_by", list)?;
+        }
+        if !ex.notes.limits.is_empty() {
+            map.serialize_entry("limits", &Limits(&ex.notes.limits))?;
         }
         if !ex.notes.would_refuse.is_empty() {
             map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;
@@ -122,6 +118,39 @@ impl Serialize for Auth<'_> {
         for (name, text) in texts {
             if let Some(text) = text {
                 map.serialize_entry(name, text)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// What limits said.
+struct Limits<'a>(&'a [LimitNote]);
+
+impl Serialize for Limits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for note in self.0 {
+            list.serialize_element(&Said(note))?;
+        }
+        list.end()
+    }
+}
+
+struct Said<'a>(&'a LimitNote);
+
+impl Serialize for Said<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Said(note) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &*note.name)?;
+        map.serialize_entry("outcome", note.outcome.name())?;
+        if let Some(by) = note.by {
+            map.serialize_entry("by", by)?;
+        }
+        for (name, number) in [("left", note.left), ("retry_ms", note.retry_ms)] {
+            if let Some(number) = number {
+                map.serialize_entry(name, &number)?;
             }
         }
         map.end()

@@ -6,10 +6,11 @@ use crate::exchange::Exchange;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use std::rc::Rc;
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// When to come back, in seconds, where the gateway cannot find out who the client is.
+/// When to come back, in seconds, where the gateway cannot find something out.
 const RETRY_AFTER: u64 = 5;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -43,6 +44,10 @@ pub enum Reject {
     AccessDenied,
     /// A page of another origin may not send what its browser asks for.
     CorsRefused,
+    /// The client has asked for more than it may.
+    QuotaExceeded(Exceeded),
+    /// Whether the client has asked for too much cannot be found out.
+    LimitUnavailable,
     /// No route takes the request.
     NoRoute,
     /// Routes take this path, but not with this method. The value is `Allow`'s.
@@ -84,6 +89,15 @@ pub struct Challenge {
     pub nonce: Option<HeaderValue>,
 }
 
+/// Which limits a request would break, and when it would not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The names of the limits.
+    pub policies: Vec<Rc<str>>,
+    /// In how many seconds none of them stands against the request, where that is known.
+    pub retry_after: Option<u64>,
+}
+
 /// What the catalogue says of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -106,6 +120,9 @@ struct Problem<'a> {
     detail: &'a str,
     code: &'static str,
     request_id: &'a str,
+    // draft-ietf-httpapi-ratelimit-headers-10, section 5.1.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    violated_policies: Option<Vec<&'a str>>,
 }
 
 impl Denial {
@@ -161,6 +178,7 @@ impl Reject {
             Reject::Forbidden,
             Reject::CorsRefused,
             Reject::NoRoute,
+            Reject::QuotaExceeded(Exceeded { policies: vec![Rc::from("per-client")], retry_after: Some(7) }),
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
             Reject::UrlTooLong,
@@ -169,6 +187,7 @@ impl Reject {
             Reject::UpstreamFailed,
             Reject::NotConfigured,
             Reject::IdentityUnavailable,
+            Reject::LimitUnavailable,
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
             Reject::Loop,
@@ -225,6 +244,17 @@ impl Reject {
             Reject::CorsRefused => {
                 client("cors-refused", StatusCode::FORBIDDEN, "Pages of this origin may not send such a request.")
             }
+            Reject::QuotaExceeded(_) => client(
+                "quota-exceeded",
+                StatusCode::TOO_MANY_REQUESTS,
+                "The client has asked for more than it may at the moment.",
+            ),
+            Reject::LimitUnavailable => fault(
+                "limit-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The gateway cannot find out at the moment how much the client has asked for.",
+            ),
             Reject::NoRoute => client("no-route", StatusCode::NOT_FOUND, "Nothing is served at this address."),
             Reject::MethodNotAllowed(_) => client(
                 "method-not-allowed",
@@ -257,12 +287,37 @@ impl Reject {
         }
     }
 
+    /// The type and the title of its problem document.
+    fn kind(&self, status: StatusCode) -> (&'static str, &'static str) {
+        match self {
+            // draft-ietf-httpapi-ratelimit-headers-10, section 5.1.
+            Reject::QuotaExceeded(_) => (
+                "https://iana.org/assignments/http-problem-types#quota-exceeded",
+                "Request cannot be satisfied as assigned quota has been exceeded",
+            ),
+            _ => ("about:blank", status.canonical_reason().unwrap_or_default()),
+        }
+    }
+
+    /// When to come back, in seconds, where that is known.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Reject::IdentityUnavailable | Reject::LimitUnavailable => Some(RETRY_AFTER),
+            Reject::QuotaExceeded(exceeded) => exceeded.retry_after,
+            _ => None,
+        }
+    }
+
     /// The response: a problem document in JSON, or its words as text for a client that takes no JSON.
     pub fn response(&self, ex: &Exchange, gateway: &str) -> Response<Body> {
         let Entry { code, status, detail, proxy_error } = self.entry();
-        let title = status.canonical_reason().unwrap_or_default();
+        let (r#type, title) = self.kind(status);
         let request_id = ex.id.as_str();
-        let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail, code, request_id };
+        let violated_policies = match self {
+            Reject::QuotaExceeded(exceeded) => Some(exceeded.policies.iter().map(|name| &**name).collect()),
+            _ => None,
+        };
+        let problem = Problem { r#type, title, status: status.as_u16(), detail, code, request_id, violated_policies };
         let json = ex.hop.json.then(|| serde_json::to_string(&problem).ok()).flatten();
         let (media_type, body) = match json {
             Some(json) => ("application/problem+json", json),
@@ -289,8 +344,8 @@ impl Reject {
                 fields.insert(DPOP_NONCE, nonce.clone());
             }
         }
-        if *self == Reject::IdentityUnavailable {
-            fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        if let Some(seconds) = self.retry_after() {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         // RFC 9110, section 15.5.6: a 405 says which methods there are.
         if let Reject::MethodNotAllowed(allow) = self

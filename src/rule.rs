@@ -11,8 +11,8 @@
 //! not        := "not" not | comparison
 //! comparison := value (operator value)? | "(" any ")"
 //! operator   := "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "contains" | "starts_with" | "ends_with"
-//! value      := claim.PATH | consumer.PATH | path.NAME | query.NAME | header.NAME
-//!             | identity.{subject,consumer,issuer,method,groups,scopes} | request.{method,host,path}
+//! value      := claim.PATH | consumer.PATH | path.NAME | query.NAME | header.NAME | cookie.NAME
+//!             | identity.{subject,consumer,issuer,method,groups,scopes} | request.{route,method,host,path}
 //!             | client.{address,country} | "text" | 'text' | number | true | false | "[" literal ("," literal)* "]"
 //! ```
 //!
@@ -39,8 +39,8 @@
 //!   under `not`, since the upstream may read another one of them than edgate.
 
 mod grammar;
-mod source;
-mod value;
+pub mod source;
+pub mod value;
 mod words;
 
 #[cfg(test)]
@@ -51,7 +51,6 @@ use crate::exchange::Exchange;
 use crate::host::Capabilities;
 use crate::interest::Interest;
 use crate::template::{Parameters, unbound};
-use http::HeaderName;
 use source::Source;
 use std::fmt;
 use std::ops::Range;
@@ -68,8 +67,8 @@ pub const MAX_DEPTH: usize = 32;
 pub struct Rule {
     text: String,
     test: Test,
-    /// The header fields that it reads.
-    fields: Vec<HeaderName>,
+    /// What it reads, and where it says so.
+    pub uses: Vec<(Source, Range<usize>)>,
 }
 
 /// A rule that cannot be read, or that can never hold.
@@ -114,26 +113,38 @@ enum Operand {
 
 /// A part of the request says several things, so that nothing can be said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Indefinite;
+pub struct Indefinite;
 
 impl Rule {
     /// Reads a rule. Whether its route has what it names is not looked at.
     pub fn parse(text: &str) -> Result<Rule, Mistake> {
-        Rule::read(text).map(|(rule, _)| rule)
+        if text.len() > MAX_LENGTH {
+            let reason = format!("the rule has {} bytes, and may have {MAX_LENGTH}", text.len());
+            return Err(Mistake::new(0..text.len(), reason).help("make it several rules: all of them must hold"));
+        }
+        if text.trim().is_empty() {
+            return Err(Mistake::new(0..text.len(), "the rule is empty").help("take it away: nothing is asked then"));
+        }
+        let (test, uses) = grammar::parse(text)?;
+        Ok(Rule { text: text.to_owned(), test, uses })
+    }
+
+    /// Reads a rule, and reports what is wrong with it. Whether a route has what it names is for [`Source::check`].
+    pub fn read(text: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<Rule> {
+        match Rule::parse(text) {
+            Ok(rule) => Some(rule),
+            Err(mistake) => {
+                diagnostics.push(mistake.diagnostic(place));
+                None
+            }
+        }
     }
 
     /// Compiles a rule for a route.
     pub fn compile(text: &str, place: &Place, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Rule> {
-        let (rule, uses) = match Rule::read(text) {
-            Ok(read) => read,
-            Err(Mistake { range, reason, help }) => {
-                let diagnostic = Diagnostic::new(Code::BadRule, place.clone().within(range), reason, "here");
-                diagnostics.push(Diagnostic { help, ..diagnostic });
-                return None;
-            }
-        };
+        let rule = Rule::read(text, place, diagnostics)?;
         let before = diagnostics.len();
-        for (source, range) in &uses {
+        for (source, range) in &rule.uses {
             source.check(&place.clone().within(range.clone()), scope, diagnostics);
         }
         (diagnostics.len() == before).then_some(rule)
@@ -144,22 +155,9 @@ impl Rule {
         self.test.holds(ex).unwrap_or(false)
     }
 
-    /// Adds the header fields that it reads.
+    /// Adds what it reads of requests.
     pub fn interest(&self, interest: &mut Interest) {
-        interest.request.extend(self.fields.iter().cloned());
-    }
-
-    fn read(text: &str) -> Result<(Rule, grammar::Uses), Mistake> {
-        if text.len() > MAX_LENGTH {
-            let reason = format!("the rule has {} bytes, and may have {MAX_LENGTH}", text.len());
-            return Err(Mistake::new(0..text.len(), reason).help("make it several rules: all of them must hold"));
-        }
-        if text.trim().is_empty() {
-            return Err(Mistake::new(0..text.len(), "the rule is empty").help("take it away: nothing is asked then"));
-        }
-        let (test, uses) = grammar::parse(text)?;
-        let fields = uses.iter().filter_map(|(source, _)| source.field().cloned()).collect();
-        Ok((Rule { text: text.to_owned(), test, fields }, uses))
+        self.uses.iter().for_each(|(source, _)| source.interest(interest));
     }
 }
 
@@ -178,11 +176,18 @@ impl Mistake {
     fn help(self, help: impl Into<String>) -> Mistake {
         Mistake { help: Some(help.into()), ..self }
     }
+
+    /// What to say of it to whoever wrote it.
+    pub fn diagnostic(self, place: &Place) -> Diagnostic {
+        let Mistake { range, reason, help } = self;
+        let diagnostic = Diagnostic::new(Code::BadRule, place.clone().within(range), reason, "here");
+        Diagnostic { help, ..diagnostic }
+    }
 }
 
 impl Source {
     /// Reports what the route cannot have.
-    fn check(&self, place: &Place, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    pub fn check(&self, place: &Place, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         match self {
             Source::Path(name) if !scope.parameters.unsure && !scope.parameters.all.contains(&name.as_str()) => {
                 let (code, message, help) = unbound(name, scope.parameters);

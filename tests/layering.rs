@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
-const LAYERS: [&[&str]; 16] = [
-    &["body", "config"],
+const LAYERS: [&[&str]; 17] = [
+    &["body", "config", "meter", "window"],
     &["bounded", "identity", "jose"],
     &["headers", "host", "path", "secret"],
-    &["api_key", "event", "http_signature", "password", "renewed", "revocation", "routing"],
+    &["api_key", "event", "http_signature", "password", "renewed", "revocation", "routing", "zone"],
     &["consumers", "issuer"],
     &["exchange"],
     &["reject", "template"],
     &["interest", "refusal"],
     &["rule"],
+    &["limit"],
     &["policy::*", "respond", "upstream", "observe"],
     &["policy"],
     &["gateway"],
@@ -28,7 +29,7 @@ const LAYERS: [&[&str]; 16] = [
 ];
 
 /// The layer of the hosts.
-const HOSTS: usize = 14;
+const HOSTS: usize = 15;
 
 /// What belongs to a platform.
 const PLATFORMS: [&str; 8] = ["js_sys", "spin_sdk", "tokio", "wasip2", "wasip3", "wasm_bindgen", "web_sys", "worker"];

@@ -42,7 +42,7 @@ fn table(gateway: &Gateway, configuration: &Configuration) -> String {
     for entry in gateway.router.entries() {
         let Some(route) = gateway.routes.get(entry.route.0) else { continue };
         rows.push([
-            route.name.clone(),
+            route.name.to_string(),
             methods(&entry.conditions),
             host(&entry.host),
             entry.pattern.text.clone(),
@@ -97,7 +97,7 @@ pub fn conditions(conditions: &Conditions) -> Vec<String> {
 /// What a route does: the upstream's URL as a pattern, or the answer.
 pub fn action(gateway: &Gateway, sections: &Sections, entry: &Entry) -> String {
     let Some(route) = gateway.routes.get(entry.route.0) else { return String::new() };
-    let section = sections.routes.get(&route.name);
+    let section = sections.routes.get(&*route.name);
     let written =
         |table: &str, key: &str| section.and_then(|section| section.get(table)?.get(key)?.as_str()).unwrap_or_default();
     match &route.action {

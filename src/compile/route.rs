@@ -1,8 +1,11 @@
 //! A route's section: what it matches, its policies, its action.
 
-use super::{BODY, WAIT, access, address, authenticate, bad_header_name, cors, edits, size, unknown_upstream, within};
+use super::{
+    BODY, WAIT, access, address, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream, within,
+};
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
+use crate::config::limit::LimitFields;
 use crate::config::read::{Read, read};
 use crate::config::words::{OneOrMany, OrNone, Presence};
 use crate::config::{self, HeaderEdits};
@@ -33,6 +36,7 @@ pub struct Scope<'a> {
     pub max_body: u64,
     /// What holds for all routes.
     pub gateway: &'a config::Gateway,
+    pub limits: &'a limit::Limits,
     /// Who may be known.
     pub known: &'a authenticate::Scope<'a>,
 }
@@ -81,7 +85,7 @@ pub fn compile(
         let policies = route.policies(&patterns, diagnostics);
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
         let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
-        gateway.routes.push(Route { name: name.clone(), methods, policies, action, deadline });
+        gateway.routes.push(Route { name: Rc::from(name.as_str()), methods, policies, action, deadline });
     }
     for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
         let message = format!("no route uses the upstream `{name}`");
@@ -376,10 +380,23 @@ impl One<'_> {
         let mut policies = self.gates(diagnostics);
         policies.push(Policy::LimitBody(LimitBody { most }));
         policies.extend(self.identity(&parameters, diagnostics));
+        policies.extend(self.limits(&parameters, diagnostics));
         if !request.is_empty() || !response.is_empty() {
             policies.push(Policy::Transform(Transform { request, response }));
         }
+        policies.sort_by_key(Policy::position);
         policies
+    }
+
+    /// How much clients may ask for.
+    fn limits(&self, parameters: &Parameters<'_>, diagnostics: &mut Diagnostics) -> Vec<Policy> {
+        let Scope { gateway, targets, limits, .. } = self.scope;
+        let Some((named, place)) = self.chosen("limits", &self.section.limits, &gateway.limits) else {
+            return Vec::new();
+        };
+        let scope = rule::Scope { parameters, targets, has_identity: parameters.identity };
+        let fields = gateway.limit_fields.unwrap_or(LimitFields::Standard);
+        limit::apply(named, &place, limits, &scope, (self.place, fields), diagnostics)
     }
 
     /// Who may call at all.

@@ -106,6 +106,14 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
+impl std::str::FromStr for Duration {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Duration, ()> {
+        sum(text, &DURATIONS).map(|ms| Duration(Std::from_millis(ms))).map_err(|_| ())
+    }
+}
+
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
         let quantity = Quantity { what: "size", bad: Code::BadSize, help: SIZE_HELP, units: &SIZES };

@@ -7,9 +7,10 @@ use crate::config::diagnostic::did_you_mean;
 use crate::exchange::Exchange;
 use crate::headers::forwarded::host_of;
 use crate::headers::{has, joined};
+use crate::interest::Interest;
 use crate::path::unescape;
 use crate::routing::condition::parameters;
-use http::HeaderName;
+use http::header::{self, HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -35,6 +36,10 @@ pub enum Source {
     Query(String),
     /// `header.accept-language`: all lines of that name as one (RFC 9110, section 5.3).
     Header(HeaderName),
+    /// `cookie.session`: the first of that name (RFC 6265, section 4.2).
+    Cookie(String),
+    /// The name of the route.
+    Route,
     Method,
     /// As the client asked for it, in small letters and without its port: as routes see it.
     Host,
@@ -45,16 +50,17 @@ pub enum Source {
 }
 
 /// What stands before a name of the configuration's, of a token's or of the client's.
-const ROOTS: [&str; 5] = ["claim", "consumer", "path", "query", "header"];
+const ROOTS: [&str; 6] = ["claim", "consumer", "path", "query", "header", "cookie"];
 
 /// Values without a name of their own.
-const FIXED: [(&str, Source); 11] = [
+const FIXED: [(&str, Source); 12] = [
     ("identity.subject", Source::Subject),
     ("identity.consumer", Source::Consumer),
     ("identity.issuer", Source::Issuer),
     ("identity.method", Source::Shown),
     ("identity.groups", Source::Groups),
     ("identity.scopes", Source::Scopes),
+    ("request.route", Source::Route),
     ("request.method", Source::Method),
     ("request.host", Source::Host),
     ("request.path", Source::RequestPath),
@@ -67,7 +73,7 @@ impl Source {
     pub fn find(names: &[String], range: Range<usize>) -> Result<Source, Mistake> {
         let [root, rest @ ..] = names else { return Err(unknown(names, range)) };
         match (root.as_str(), rest) {
-            ("claim" | "consumer" | "path" | "query" | "header", []) => {
+            ("claim" | "consumer" | "path" | "query" | "header" | "cookie", []) => {
                 let reason = format!("`{root}` is not a value by itself");
                 Err(Mistake::new(range, reason).help(format!("a name follows it: `{root}.NAME`")))
             }
@@ -75,11 +81,12 @@ impl Source {
             ("consumer", rest) => Ok(Source::Metadata(rest.to_vec())),
             ("path", [name]) => Ok(Source::Path(name.clone())),
             ("query", [name]) => Ok(Source::Query(name.clone())),
+            ("cookie", [name]) => Ok(Source::Cookie(name.clone())),
             ("header", [name]) => name.parse().map(Source::Header).map_err(|_| {
                 let reason = format!("`{name}` is no name of a header field");
                 Mistake::new(range, reason).help("names are letters, digits and hyphens")
             }),
-            ("path" | "query" | "header", rest) => {
+            ("path" | "query" | "header" | "cookie", rest) => {
                 let reason = format!("one name follows `{root}`");
                 Err(Mistake::new(range, reason)
                     .help(format!("write `{root}[\"{}\"]` for a name with dots", rest.join("."))))
@@ -92,11 +99,13 @@ impl Source {
         }
     }
 
-    /// The header field that it reads.
-    pub fn field(&self) -> Option<&HeaderName> {
+    /// Adds what it reads of requests.
+    pub fn interest(&self, interest: &mut Interest) {
         match self {
-            Source::Header(name) => Some(name),
-            _ => None,
+            Source::Header(name) => drop(interest.request.insert(name.clone())),
+            Source::Cookie(_) => drop(interest.request.insert(header::COOKIE)),
+            Source::Country => interest.country = true,
+            _ => {}
         }
     }
 
@@ -106,8 +115,10 @@ impl Source {
             Source::Claim(_) | Source::Metadata(_) => true,
             Source::Subject | Source::Consumer | Source::Issuer | Source::Shown => true,
             Source::Groups | Source::Scopes => true,
-            Source::Path(_) | Source::Query(_) | Source::Header(_) => false,
-            Source::Method | Source::Host | Source::RequestPath | Source::Address | Source::Country => false,
+            Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Cookie(_) => false,
+            Source::Route | Source::Method | Source::Host | Source::RequestPath | Source::Address | Source::Country => {
+                false
+            }
         }
     }
 
@@ -148,6 +159,8 @@ impl Source {
         match self {
             Source::Path(name) => ex.parameter(name).map(unescape),
             Source::Header(name) => has(&ex.headers, name).then(|| Cow::Owned(joined(&ex.headers, name))),
+            Source::Cookie(name) => cookie(&ex.headers, name).map(Cow::Owned),
+            Source::Route => ex.matched.as_ref().map(|matched| Cow::Borrowed(&*matched.name)),
             Source::Method => Some(Cow::Borrowed(ex.method.as_str())),
             Source::Host => Some(Cow::Owned(host_of(&ex.client.host).to_ascii_lowercase())),
             Source::RequestPath => Some(Cow::Borrowed(&ex.path)),
@@ -156,6 +169,19 @@ impl Source {
             _ => None,
         }
     }
+}
+
+/// The value of a cookie. HTTP/2 and 3 may send them on several lines (RFC 9113, section 8.2.3).
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    if !has(headers, &header::COOKIE) {
+        return None;
+    }
+    let lines = headers.get_all(header::COOKIE).into_iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let found = |line: Cow<'_, str>| {
+        let pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.trim_matches('"').to_owned())
+    };
+    lines.into_iter().find_map(found)
 }
 
 /// The one thing that a query parameter says, once or several times.
@@ -183,7 +209,7 @@ fn unknown(names: &[String], range: Range<usize>) -> Mistake {
         [word] => format!("a text stands in quotes: `\"{word}\"`"),
         _ => {
             let fixed: Vec<&str> = FIXED.iter().map(|(known, _)| *known).collect();
-            let named = "claim.PATH, consumer.PATH, path.NAME, query.NAME, header.NAME";
+            let named = "claim.PATH, consumer.PATH, path.NAME, query.NAME, header.NAME, cookie.NAME";
             format!("values are {named}, {}", fixed.join(", "))
         }
     });

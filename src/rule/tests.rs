@@ -5,7 +5,7 @@ use crate::config::Platform;
 use crate::config::words::Method as Shown;
 use crate::exchange::tests::request;
 use crate::identity::{Consumer, Identity};
-use http::Method;
+use http::{HeaderName, Method};
 use serde_json::json;
 use std::rc::Rc;
 
@@ -423,13 +423,14 @@ fn a_rule_must_fit_its_route() {
 
 #[test]
 fn a_rule_says_what_it_reads_and_what_it_is() {
-    let text = "header.X-Tenant == claim.tenant and not header['x-b']";
+    let text = "header.X-Tenant == claim.tenant and not header['x-b'] or cookie.a and client.country == 'NO'";
     let rule = Rule::parse(text).expect(text);
     let mut interest = Interest::default();
     rule.interest(&mut interest);
     let mut names: Vec<&str> = interest.request.iter().map(HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["x-b", "x-tenant"]);
+    assert_eq!(names, ["cookie", "x-b", "x-tenant"]);
+    assert!(interest.country);
     assert_eq!(rule.to_string(), text);
 }
 

@@ -63,7 +63,7 @@ pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told,
 fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_>, rows: &mut Rows) {
     let Some(route) = gateway.routes.get(entry.route.0) else { return };
     let mut push = |name: &str, value: String| rows.push([name.to_owned(), value]);
-    push("route", route.name.clone());
+    push("route", route.name.to_string());
     push("  host", host(&entry.host));
     push("  path", entry.pattern.text.clone());
     push("  methods", methods(&entry.conditions));
@@ -196,7 +196,7 @@ fn others(gateway: &Gateway, considered: &[(&Entry, Verdict)], taken: Option<&En
             Verdict::Matches => "matches too, and is less specific".to_owned(),
         };
         seen.push(entry.route);
-        let name = gateway.routes.get(entry.route.0).map_or("", |route| route.name.as_str());
+        let name = gateway.routes.get(entry.route.0).map_or("", |route| &*route.name);
         rows.push([format!("  {name}"), format!("{}: {why}", entry.pattern.text)]);
     }
     if rows.is_empty() {

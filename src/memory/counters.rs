@@ -1,0 +1,57 @@
+//! The counters of the memory host, and how they fail.
+
+use crate::host::{HostError, Question};
+use crate::meter::{Count, Decision};
+use std::collections::BTreeMap;
+
+/// How counters answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Counting {
+    #[default]
+    Well,
+    /// Nobody is there: nothing is counted.
+    Down,
+    /// What is asked is counted, but nobody waits long enough for the answer.
+    Slow,
+}
+
+/// States by the names of counters, each with the time until which it says anything.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    pub counting: Counting,
+    /// How often it was asked.
+    pub asked: u64,
+    kept: BTreeMap<String, (String, u64)>,
+}
+
+impl Shelf {
+    /// Answers, unless nobody is there.
+    pub fn count(&mut self, question: &Question, now_ms: u64) -> Result<Count, HostError> {
+        self.asked += 1;
+        if self.counting == Counting::Down {
+            return Err(HostError::Unreachable("the counters are down".to_owned()));
+        }
+        let state = self.kept.get(&question.counter).filter(|(_, until)| *until > now_ms).map(|(state, _)| &**state);
+        let decision = question.ask.decide(state, now_ms);
+        let Some(Decision { answer, state: next, keep_ms }) = decision else {
+            return Err(HostError::Other(format!("`{}` is no question", question.ask.line())));
+        };
+        match next {
+            Some(next) if Some(&*next) == state => {}
+            Some(next) => {
+                self.kept.insert(question.counter.clone(), (next, now_ms.saturating_add(keep_ms)));
+            }
+            None => {
+                self.kept.remove(&question.counter);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Has something else written over every state.
+    pub fn corrupt(&mut self) {
+        for (state, _) in self.kept.values_mut() {
+            "no state at all".clone_into(state);
+        }
+    }
+}
