@@ -1,6 +1,7 @@
 //! A scenario on a real platform: the built Worker on workerd, or the built component on Spin, before real upstream
 //! servers on loopback.
 
+use crate::limiters;
 use crate::start::start;
 use anyhow::{Context, Result};
 use edgate::config::document::Sections;
@@ -140,5 +141,6 @@ fn deployment(scenario: &Scenario) -> Deployment {
             (store.clone(), values.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect())
         })
         .collect();
-    Deployment { bindings, secrets: scenario.secrets.clone().into_iter().collect(), stores }
+    let limiters = limiters::of(&scenario.config);
+    Deployment { bindings, secrets: scenario.secrets.clone().into_iter().collect(), stores, limiters }
 }
