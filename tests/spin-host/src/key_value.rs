@@ -40,11 +40,7 @@ impl Store {
 
     /// Puts another value in the place of the one that is there, unless there is none to put. Gives back the one that was
     /// there.
-    pub fn change(
-        &self,
-        key: &str,
-        next: impl FnOnce(Option<&[u8]>) -> Option<Vec<u8>>,
-    ) -> IoResult<Option<Vec<u8>>> {
+    pub fn change(&self, key: &str, next: impl FnOnce(Option<&[u8]>) -> Option<Vec<u8>>) -> IoResult<Option<Vec<u8>>> {
         static WRITES: AtomicU64 = AtomicU64::new(0);
         let file = self.file(key)?;
         let _writing = self.lock()?;
