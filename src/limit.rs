@@ -191,12 +191,7 @@ impl Limit {
 
     /// What it says, in a few words: `100 in 1m, 20 at once, by client.address, exact`.
     pub fn describe(&self) -> String {
-        let accuracy = match self.accuracy {
-            Accuracy::Exact => "exact",
-            Accuracy::Leased => "leased",
-            Accuracy::Regional => "regional",
-            Accuracy::Local => "local",
-        };
+        let accuracy = self.accuracy.name();
         let mut text = format!("{} ({}, {}, {accuracy}", self.name, self.numbers.describe(), self.key.describe());
         let tiers = self.tiers.iter().map(|(rule, numbers)| format!("; {} where {rule}", numbers.describe()));
         tiers.for_each(|tier| text += &tier);

@@ -11,7 +11,7 @@
 //! Every write has a name of its own. A store that cannot say whether a write took place is asked for the page again:
 //! there it stands.
 
-use super::{Count, Decision, JITTER_MS, decide};
+use super::{Ask, Count, Decision, JITTER_MS};
 use std::collections::BTreeMap;
 
 /// How many pages there are. A page of 4,096 holds some 250 of a million counters, in some 25 KB.
@@ -46,7 +46,7 @@ pub fn of(counter: &str) -> u32 {
 
 /// Asks counters of a page: pairs of a counter and a question, one after the other, at a time in milliseconds since
 /// 1970. `write` is a name for the write that follows, without spaces.
-pub fn turn(page: &[u8], questions: &[(&str, &str)], write: &str, now_ms: u64) -> Turned {
+pub fn turn(page: &[u8], questions: &[(&str, &Ask)], write: &str, now_ms: u64) -> Turned {
     let read = Page::read(page);
     let unreadable = read.is_none();
     let mut page = read.unwrap_or_default();
@@ -58,7 +58,7 @@ pub fn turn(page: &[u8], questions: &[(&str, &str)], write: &str, now_ms: u64) -
             Some(fresh) => fresh.as_ref().map(|(_, state)| state.as_str()),
             None => page.counters.get(counter).map(|(_, state)| *state),
         };
-        let Some(Decision { answer, state: next, keep_ms }) = decide(state, ask, now_ms) else {
+        let Some(Decision { answer, state: next, keep_ms }) = ask.decide(state, now_ms) else {
             answers.push(None);
             continue;
         };
@@ -113,5 +113,99 @@ impl<'a> Page<'a> {
             text.extend([counter, " ", &until.to_string(), " ", state, "\n"]);
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::{Act, Meter};
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn take(most: u64) -> Ask {
+        Ask { act: Act::Take { least: 1, most }, meter: Meter::Bucket { limit: 10, period_ms: 1_000, burst: 10 } }
+    }
+
+    fn taken(turned: &Turned) -> Vec<u64> {
+        turned.answers.iter().map(|answer| answer.map_or(u64::MAX, |count| count.taken)).collect()
+    }
+
+    #[test]
+    fn counters_of_a_page_are_asked_one_after_the_other() {
+        let (four, eight) = (take(4), take(8));
+        let turned = turn(EMPTY.as_bytes(), &[("a", &eight), ("b", &four), ("a", &four)], "w", NOW);
+        assert_eq!(taken(&turned), [8, 4, 2]);
+        let page = turned.next.expect("something has changed");
+        assert_eq!(
+            page.lines().map(|line| line.split(' ').next()).collect::<Vec<_>>(),
+            [Some("edgate-limits"), Some("a"), Some("b")]
+        );
+        let turned = turn(page.as_bytes(), &[("a", &four), ("b", &eight)], "x", NOW);
+        assert_eq!(taken(&turned), [0, 6]);
+        let other = turned.next.expect("something has changed");
+        assert!(other.starts_with("edgate-limits x w\n"), "{other}");
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_changes() {
+        let look = Ask { act: Act::Look { least: 1 }, ..take(1) };
+        let turned = turn(EMPTY.as_bytes(), &[("a", &look)], "w", NOW);
+        assert_eq!((turned.answers[0].map(|count| count.left), turned.next), (Some(10), None));
+    }
+
+    #[test]
+    fn whoever_writes_tidies_away_what_has_ended() {
+        let one = take(1);
+        let page = turn(EMPTY.as_bytes(), &[("a", &one), ("b", &one)], "w", NOW).next.expect("a page");
+        // A clock that is a little ahead forgets nothing yet.
+        let soon = turn(page.as_bytes(), &[("b", &one)], "x", NOW + 1_000).next.expect("a page");
+        assert!(soon.contains("\na "), "{soon}");
+        let later = turn(page.as_bytes(), &[("b", &one)], "x", NOW + 60_000).next.expect("a page");
+        assert!(!later.contains("\na ") && later.contains("\nb "), "{later}");
+    }
+
+    #[test]
+    fn forgotten_counters_leave_the_page() {
+        let forget = Ask { act: Act::Forget, ..take(1) };
+        let page = turn(EMPTY.as_bytes(), &[("a", &take(1))], "w", NOW).next.expect("a page");
+        assert_eq!(turn(page.as_bytes(), &[("a", &forget)], "x", NOW).next.as_deref(), Some("edgate-limits x w\n"));
+    }
+
+    #[test]
+    fn pages_tell_of_their_last_writes() {
+        let mut page = EMPTY.to_owned();
+        for write in 0..20 {
+            page = turn(page.as_bytes(), &[("a", &take(1))], &format!("w{write}"), NOW + write * 500)
+                .next
+                .expect("a page");
+        }
+        let known: Vec<bool> = (0..20).map(|write| has(page.as_bytes(), &format!("w{write}"))).collect();
+        assert_eq!(known, [vec![false; 12], vec![true; 8]].concat());
+    }
+
+    #[test]
+    fn what_is_no_page_begins_anew_and_says_so() {
+        let page = turn(EMPTY.as_bytes(), &[("a", &take(9))], "w", NOW).next.expect("a page");
+        let parts = (0..page.len()).map(|end| &page.as_bytes()[..end]).filter(|part| *part != EMPTY.as_bytes());
+        // A part that ends with a line is a page, with fewer writes or counters.
+        for part in parts.filter(|part| !part.ends_with(b"\n")).chain([&b"\xff\n"[..], b"{}\n", b"edgate-limits\na\n"])
+        {
+            let turned = turn(part, &[("a", &take(9))], "x", NOW);
+            let answer = turned.answers[0].expect("an answer");
+            assert!(answer.unreadable && answer.taken == 9, "{part:?}");
+            assert!(turned.next.is_some_and(|page| page.starts_with("edgate-limits x\na ")));
+        }
+        let broken = page.replace("\na ", "\na 99999999999999 no ");
+        let answer = turn(broken.as_bytes(), &[("a", &take(9)), ("b", &take(9))], "x", NOW).answers;
+        assert!(answer[0].is_some_and(|count| count.unreadable) && answer[1].is_some_and(|count| !count.unreadable));
+    }
+
+    #[test]
+    fn counters_spread_over_pages_by_what_they_count() {
+        assert_eq!(of("edgate/a:bucket:hash"), of("edgate/b:within:hash"));
+        let mut used = std::collections::BTreeSet::new();
+        (0..40_000).for_each(|value| drop(used.insert(of(&format!("edgate/a:bucket:{value}")))));
+        assert!(used.len() > 4_000 && used.iter().all(|page| *page < PAGES), "{}", used.len());
     }
 }

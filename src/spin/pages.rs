@@ -96,9 +96,7 @@ async fn turn(
     asked: &[&Question],
     now: &impl Fn() -> u64,
 ) -> Result<Vec<Option<Count>>, HostError> {
-    let lines: Vec<String> = asked.iter().map(|question| question.ask.line()).collect();
-    let questions: Vec<(&str, &str)> =
-        asked.iter().zip(&lines).map(|(question, line)| (question.counter.as_str(), line.as_str())).collect();
+    let questions: Vec<_> = asked.iter().map(|question| (question.counter.as_str(), &question.ask)).collect();
     let key = format!("{PREFIX}{page:0width$}", width = (PAGES - 1).to_string().len());
     let mut swap = Cas::new(bucket, &key).map_err(failure)?;
     for tries in 0..TRIES {

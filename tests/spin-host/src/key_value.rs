@@ -7,6 +7,7 @@
 //! Writers wait for each other, also those of other processes that have the same folder for their
 //! state: Spin keeps its values in a SQLite file there, which several processes may open too.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Error as IoError, ErrorKind, Result as IoResult};
@@ -28,6 +29,10 @@ pub struct Store {
 impl Store {
     pub fn new(state_dir: &Path, label: &str) -> Self {
         Self { folder: state_dir.join("kv").join(label) }
+    }
+
+    pub fn label(&self) -> Cow<'_, str> {
+        self.folder.file_name().unwrap_or_default().to_string_lossy()
     }
 
     pub fn get(&self, key: &str) -> IoResult<Option<Vec<u8>>> {
@@ -211,6 +216,23 @@ mod tests {
         store.delete("a/b").unwrap();
         assert_eq!(store.keys().unwrap(), [""]);
         assert!(store.set(&"k".repeat(128), b"").is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn no_change_is_lost_among_several_writers() {
+        let folder = std::env::temp_dir().join(format!("edgate-spin-host-kv-writers-{}", std::process::id()));
+        let store = Store::new(&folder, "default");
+        let add = |value: Option<&[u8]>| {
+            let number = value.map_or(0, |value| std::str::from_utf8(value).unwrap().parse().unwrap());
+            Some((number + 1u32).to_string().into_bytes())
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..50).for_each(|_| drop(store.change("sum", add).unwrap())));
+            }
+        });
+        assert_eq!(store.get("sum").unwrap().unwrap(), b"200");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
