@@ -2,6 +2,8 @@
 //! Spin (the real `spin up` where there is one, else the stand-in of `tests/spin-host`). Each is a test of its own,
 //! `host::area::name`; a scenario that cannot run on a host says why, and is listed.
 
+#[path = "replay/keepers.rs"]
+mod keepers;
 #[path = "replay/limiters.rs"]
 mod limiters;
 #[path = "replay/memory.rs"]

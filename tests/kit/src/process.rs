@@ -60,6 +60,28 @@ impl Process {
         }
     }
 
+    /// Whether it has not ended yet.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Stops it where it is, until [`Process::go_on`]: its connections stay open, and nobody answers.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Has it go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            // It may have ended already.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
     /// Ends it, and waits until it has ended.
     pub async fn kill(&mut self) {
         // It may have ended already.
@@ -67,10 +89,9 @@ impl Process {
     }
 
     fn ask_to_end(&mut self) {
-        let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
         let asked = Instant::now();
-        let _ = kill_process(pid, Signal::TERM);
-        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < GRACE {
+        self.signal(Signal::TERM);
+        while self.runs() && asked.elapsed() < GRACE {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -130,6 +130,33 @@ impl Workerd {
         Ok(())
     }
 
+    /// Ends it without warning, until [`Workerd::restart`].
+    pub async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Starts it again, if it was killed.
+    pub async fn start_unless_it_runs(&mut self) -> Result<()> {
+        if self.process.runs() { Ok(()) } else { self.restart().await }
+    }
+
+    /// Writes something else over what its Durable Objects have kept. They begin anew with that.
+    pub async fn corrupt_objects(&mut self) -> Result<()> {
+        self.process.kill().await;
+        let folder = objects::folder(&self.options.objects, self.folder.path()).context("it has no objects")?;
+        objects::corrupt(&self.options.workerd.with_file_name("node"), folder).await?;
+        self.restart().await
+    }
+
+    /// Stops it where it is: what is sent to it is taken, and not answered until [`Workerd::go_on`].
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    pub fn go_on(&self) {
+        self.process.go_on();
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.at(HTTP)
