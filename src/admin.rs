@@ -41,7 +41,7 @@ pub async fn answer(host: &SharedHost, ex: &Exchange, limits: &[Rc<Limit>]) -> R
     }
     if reset {
         ask(host, &meant, Act::Forget).await?;
-        limit.known.forget(&meant.values.hash);
+        limit.forget(&meant.values);
         event(host, Level::Info, Subject::Limit(&limit.name), "an operator had a counter begin anew");
     }
     let counted = ask(host, &meant, Act::Look { least: 1 }).await?;
@@ -70,7 +70,7 @@ async fn ask<'a>(host: &SharedHost, meant: &Meant<'a>, act: Act) -> Result<Vec<C
     };
     let questions: Vec<Question> = asked.iter().map(question).collect();
     let answers = match limit.accuracy {
-        Accuracy::Local => questions.iter().map(|question| here(host, meant, &question.ask)).collect(),
+        Accuracy::Local => questions.iter().enumerate().map(|(at, one)| here(host, meant, at, &one.ask)).collect(),
         _ => host.count(&limit.counters, &questions, limit.timeout).await,
     };
     let mut counted = Vec::with_capacity(asked.len());
@@ -81,9 +81,10 @@ async fn ask<'a>(host: &SharedHost, meant: &Meant<'a>, act: Act) -> Result<Vec<C
     Ok(counted)
 }
 
-/// Asks a counter of this instance.
-fn here(host: &SharedHost, meant: &Meant<'_>, ask: &Ask) -> Result<Count, HostError> {
-    let count = meant.limit.known.ask(meant.values.hash, ask, host.now().0);
+/// Asks a counter of this instance: the limit's own is the first, and then come those of its tiers.
+fn here(host: &SharedHost, meant: &Meant<'_>, at: usize, ask: &Ask) -> Result<Count, HostError> {
+    let place = meant.limit.place(&meant.values, at.checked_sub(1));
+    let count = meant.limit.known.ask(place, ask, host.now().0);
     count.ok_or_else(|| HostError::Other("the question cannot be asked".to_owned()))
 }
 
