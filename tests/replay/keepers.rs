@@ -3,7 +3,7 @@
 
 use crate::start::{start, start_with};
 use anyhow::{Result, bail};
-use edgate_kit::redis::Redis;
+use edgate_kit::redis::{Keeping, Redis};
 use edgate_kit::running::{Deployment, Running};
 use edgate_kit::scenario::counters::Happening;
 use edgate_kit::scenario::{HostName, Scenario};
@@ -25,7 +25,7 @@ impl Keeper {
         let fails = scenario.exchanges.iter().any(|exchange| fails(exchange.counters));
         match (host, scenario.config.pointer_mut("/gateway/redis")) {
             (HostName::Spin, Some(named)) => {
-                let redis = Redis::start().await?;
+                let redis = Redis::start_that_keeps(Keeping::Values).await?;
                 *named = redis.url().into();
                 Ok(Keeper::Redis(redis))
             }
@@ -72,28 +72,26 @@ impl Keeper {
 async fn of_redis(redis: &mut Redis, happening: Happening) -> Result<()> {
     match happening {
         Happening::Down => redis.kill().await,
-        Happening::Slow => redis.pause(),
-        Happening::Up => {
-            redis.go_on();
-            redis.start_unless_it_runs().await?;
-        }
-        Happening::Corrupt => redis.corrupt().await?,
-        Happening::Restart => redis.start_again().await?,
+        Happening::Slow => redis.pause()?,
+        // One that was killed cannot go on.
+        Happening::Up if redis.resume().is_ok() => {}
+        Happening::Up | Happening::Restart => redis.restart().await?,
+        Happening::Corrupt => drop(redis.command(&["EVAL", CORRUPT, "0"]).await?),
         Happening::Flush => redis.forget_scripts().await?,
     }
     Ok(())
 }
 
+/// Writes something else over every value.
+const CORRUPT: &str = "for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('SET', key, 'no state at all') end";
+
 async fn of_workerd(workerd: &mut Workerd, happening: Happening) -> Result<()> {
     match happening {
         Happening::Down => workerd.kill().await,
-        Happening::Slow => workerd.pause(),
-        Happening::Up => {
-            workerd.go_on();
-            workerd.start_unless_it_runs().await?;
-        }
+        Happening::Slow => workerd.pause()?,
+        Happening::Up if workerd.resume().is_ok() => {}
+        Happening::Up | Happening::Restart => workerd.restart().await?,
         Happening::Corrupt => workerd.corrupt_objects().await?,
-        Happening::Restart => workerd.restart().await?,
         // Scripts are Redis's alone.
         Happening::Flush => {}
     }

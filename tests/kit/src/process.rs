@@ -60,38 +60,25 @@ impl Process {
         }
     }
 
-    /// Whether it has not ended yet.
-    pub fn runs(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// Stops it where it is, until [`Process::go_on`]: its connections stay open, and nobody answers.
-    pub fn pause(&self) {
-        self.signal(Signal::STOP);
-    }
-
-    /// Has it go on.
-    pub fn go_on(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-            // It may have ended already.
-            let _ = kill_process(pid, signal);
-        }
-    }
-
     /// Ends it, and waits until it has ended.
     pub async fn kill(&mut self) {
         // It may have ended already.
         let _ = self.child.kill().await;
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = pid.with_context(|| format!("{} has ended", self.name))?;
+        kill_process(pid, signal).with_context(|| format!("{} cannot be sent a signal", self.name))
+    }
+
     fn ask_to_end(&mut self) {
         let asked = Instant::now();
-        self.signal(Signal::TERM);
-        while self.runs() && asked.elapsed() < GRACE {
+        if self.signal(Signal::TERM).is_err() {
+            return;
+        }
+        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < GRACE {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

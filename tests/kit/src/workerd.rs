@@ -13,6 +13,7 @@ use crate::process::{Ending, Process};
 use crate::running::Deployment;
 use anyhow::{Context, Result, anyhow};
 use config::Places;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -132,11 +133,6 @@ impl Workerd {
         self.process.kill().await;
     }
 
-    /// Starts it again, if it was killed.
-    pub async fn start_unless_it_runs(&mut self) -> Result<()> {
-        if self.process.runs() { Ok(()) } else { self.restart().await }
-    }
-
     /// Writes something else over what its Durable Objects have kept. They begin anew with that.
     pub async fn corrupt_objects(&mut self) -> Result<()> {
         self.process.kill().await;
@@ -145,13 +141,14 @@ impl Workerd {
         self.restart().await
     }
 
-    /// Stops it where it is: what is sent to it is taken, and not answered until [`Workerd::go_on`].
-    pub fn pause(&self) {
-        self.process.pause();
+    /// Stops it where it is: what is sent to it is taken, and not answered until [`Workerd::resume`].
+    pub fn pause(&self) -> Result<()> {
+        self.process.signal(Signal::STOP)
     }
 
-    pub fn go_on(&self) {
-        self.process.go_on();
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal(Signal::CONT)
     }
 
     /// Where it listens.

@@ -118,7 +118,10 @@ impl Exchange {
         ensure!(!background || !several, "a request in the background is one request");
         let statuses = self.response.as_ref().is_some_and(|response| !response.statuses.is_empty());
         ensure!(statuses == at_once.is_some(), "`response.statuses` goes with `request.at_once`");
-        ensure!(at_once.is_none() || self.log.is_none(), "which record of several is meant, nobody knows: say `events`");
+        ensure!(
+            at_once.is_none() || self.log.is_none(),
+            "which record of several is meant, nobody knows: say `events`"
+        );
         if *abandon == Some(Abandon::BeforeHead) {
             let nothing = self.response.is_none() && self.log.is_none() && !several && !background;
             ensure!(nothing, "who goes away before the head sees no response");
