@@ -5,7 +5,7 @@ use crate::cpu;
 use anyhow::{Context, Result, ensure};
 use edgate_kit::running::{Deployment, Running};
 use edgate_kit::spin::{self, Spin};
-use edgate_kit::workerd::{self, Claims, Format, Workerd};
+use edgate_kit::workerd::{self, Counters, Format, Objects, Workerd};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -96,8 +96,13 @@ impl Gateway {
 /// Starts a Worker.
 pub async fn on_workerd(places: &Places, contestant: Contestant, deployment: &Deployment) -> Result<Workerd> {
     let build = places.worker(contestant);
-    let options =
-        workerd::Options { workerd: places.workerd.clone(), build, format: Format::Plain, claims: Claims::None };
+    let options = workerd::Options {
+        workerd: places.workerd.clone(),
+        build,
+        format: Format::Plain,
+        objects: Objects::None,
+        counters: Counters::Own,
+    };
     Workerd::start(&options, deployment).await.with_context(|| format!("{contestant:?}"))
 }
 
