@@ -7,17 +7,17 @@
 
 pub mod bind;
 pub mod check;
-pub mod claims;
 pub mod configuration;
 pub mod declared;
 pub mod explain;
 pub mod finding;
 pub mod input;
 pub mod key;
-pub mod limits;
+pub mod limiters;
 pub mod manifest;
 pub mod moment;
 pub mod needs;
+pub mod objects;
 pub mod pairs;
 pub mod reference;
 pub mod render;
@@ -29,6 +29,7 @@ pub mod step;
 pub mod stored;
 pub mod token;
 pub mod tree;
+pub mod variables;
 pub mod world;
 
 use anstream::{AutoStream, ColorChoice};

@@ -102,6 +102,11 @@ impl MemoryHost {
         self.counters.borrow_mut().counting = counting;
     }
 
+    /// How many questions its counters were asked.
+    pub fn questions(&self) -> u64 {
+        self.counters.borrow().asked
+    }
+
     /// Writes over the states of all counters, as somebody else would.
     pub fn corrupt_counters(&self) {
         self.counters.borrow_mut().corrupt();

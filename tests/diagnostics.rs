@@ -82,7 +82,7 @@ fn survive(name: &str, text: &str) {
     };
     let configuration = cli::configuration::load(&input);
     let mut findings = configuration.findings.clone();
-    findings.extend(cli::limits::exceeded(&input, &configuration));
+    findings.extend(cli::variables::exceeded(&input, &configuration));
     findings.extend(cli::declared::missing(&input, &input, &Needs::of(&input.sections)));
     assert!(
         configuration.gateway.is_none() || !findings.iter().any(|finding| finding.diagnostic.code == Code::BadSyntax)

@@ -1,8 +1,9 @@
 //! `edgate bind`: a document, written into the manifests of its platforms. What a manifest already says, it keeps
 //! saying in its own words: only sections that differ are written, and nothing that is not edgate's is touched.
 
-pub mod claims;
 pub mod edit;
+pub mod limiters;
+pub mod objects;
 pub mod plan;
 pub mod spin;
 pub mod wrangler;
@@ -47,7 +48,7 @@ Examples:
 
 A manifest is written only if its platform is among `gateway.targets`. Comments, and everything
 that is not edgate's, stay as they are. What else the configuration needs is declared too: secrets,
-key-value stores, Durable Objects on Workers, and the addresses that Spin may call.
+key-value stores, Durable Objects and rate limiters on Workers, the addresses that Spin may call.
 
 Exit status: 0 when the manifests are written, or in step; 1 when the document has errors, or, with
 --check, when a manifest is out of step; 2 when the command was wrong or a file cannot be read or written.";

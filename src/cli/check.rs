@@ -7,7 +7,7 @@ use super::manifest::Choice;
 use super::needs::Needs;
 use super::render::{count, plural};
 use super::step::{Side, differences};
-use super::{Exit, Format, Outcome, declared, limits, render};
+use super::{Exit, Format, Outcome, declared, render, variables};
 use crate::config::Platform;
 use crate::config::diagnostic::Code;
 use std::path::Path;
@@ -96,7 +96,7 @@ impl Report {
             Kind::Stored | Kind::Spin => false,
         };
         if for_workers {
-            findings.extend(limits::exceeded(&input, &configuration));
+            findings.extend(variables::exceeded(&input, &configuration));
         }
         sort(&mut findings);
         let name = input.file.name.clone();
@@ -176,8 +176,12 @@ impl Checked {
             0 => "the configuration is in a key-value store".to_owned(),
             routes => format!("{}, {}", plural(routes, "route"), plural(sections.upstreams.len(), "upstream")),
         };
-        // Most configurations know nobody.
-        let known = [(sections.issuers.len(), "issuer"), (sections.consumers.len(), "consumer")];
+        // Most configurations know nobody, and many have no limits.
+        let known = [
+            (sections.issuers.len(), "issuer"),
+            (sections.consumers.len(), "consumer"),
+            (sections.limits.len(), "limit"),
+        ];
         let known = known.into_iter().filter(|(count, _)| *count > 0);
         let known: String = known.map(|(count, what)| format!(", {}", plural(count, what))).collect();
         format!("{counts}{known}, for {}", platforms.join(" and "))

@@ -1,12 +1,13 @@
 //! Whether a manifest declares what its configuration needs. Each platform has its own idea of what must be declared:
-//! Workers key-value stores, Durable Objects and, so that a deployment without them fails, secrets; Spin every address it may
-//! call.
+//! Workers key-value stores, Durable Objects, rate limiters and, so that a deployment without them fails, secrets; Spin
+//! every address it may call.
 
-use super::claims::{self, BINDING, CLASS};
 use super::finding::{Finding, Spot};
 use super::input::{Input, Kind};
+use super::limiters::{self, KEY, Limiter};
 use super::manifest::Scope;
 use super::needs::{Needs, variable_of};
+use super::objects::{Class, are_exported, free_tag, inherits};
 use super::tree::{Node, Span};
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 
@@ -21,34 +22,64 @@ pub fn missing(manifest: &Input, says_so: &Input, needs: &Needs) -> Vec<Finding>
     found.into_iter().map(|missing| missing.finding(manifest, scope, says_so)).collect()
 }
 
-/// One thing that is needed and not declared.
+/// One thing that is needed and not declared, or declared otherwise.
 struct Missing {
+    what: What,
     /// What needs it.
     place: Place,
     message: String,
     help: String,
-    /// Where it should be declared.
+    /// Where it should be declared, or is declared otherwise.
     list: Option<Span>,
 }
 
+/// What is wrong with a declaration.
+#[derive(Clone, Copy)]
+enum What {
+    Missing,
+    Different,
+}
+
+impl What {
+    fn code(self) -> Code {
+        match self {
+            What::Missing => Code::NotDeclared,
+            What::Different => Code::OutOfStep,
+        }
+    }
+
+    /// What stands beside the carets: at the need and at the declaration, in one file; and in two, the declaration first.
+    fn labels(self) -> [&'static str; 4] {
+        match self {
+            What::Missing => ["needed here", "not listed here", "not declared here", "needed here"],
+            What::Different => ["said here", "and otherwise here", "this differs", "from this"],
+        }
+    }
+}
+
 impl Missing {
+    fn of(place: &Place, message: String, help: String) -> Missing {
+        Missing { what: What::Missing, place: place.clone(), message, help, list: None }
+    }
+
     fn finding(self, manifest: &Input, scope: &Scope, says_so: &Input) -> Finding {
         let need = Spot::new(&says_so.file, says_so.tree.locate(&self.place));
         let help = format!("{}, or run `edgate bind`", self.help);
-        let diagnostic =
-            |label| Diagnostic::new(Code::NotDeclared, self.place.clone(), &self.message, label).help(&help);
+        let code = self.what.code();
+        let [needed, unlisted, undeclared, wanted] = self.what.labels();
+        let diagnostic = |label| Diagnostic::new(code, self.place.clone(), &self.message, label).help(&help);
         match (&self.list, manifest.file == says_so.file) {
             (list, true) => {
-                let finding = Finding { diagnostic: diagnostic("needed here"), spot: need, related: None };
+                let finding = Finding { diagnostic: diagnostic(needed), spot: need, related: None };
                 match list {
-                    Some(list) => finding.related(Spot::new(&manifest.file, list.clone()), "not listed here"),
+                    Some(list) => finding.related(Spot::new(&manifest.file, list.clone()), unlisted),
                     None => finding,
                 }
             }
             (list, false) => {
                 let spot = Spot::new(&manifest.file, list.clone().or(scope.span.clone()));
-                let finding = Finding { diagnostic: diagnostic("not declared here"), spot, related: None };
-                finding.related(need, "needed here")
+                let finding = Finding { diagnostic: diagnostic(undeclared), spot, related: None };
+                finding.related(need, wanted)
             }
         }
     }
@@ -61,42 +92,67 @@ fn wrangler(scope: &Scope, needs: &Needs) -> Vec<Missing> {
         None => name.to_owned(),
     };
     for (store, place) in needs.stores.iter().filter(|(store, _)| !binds_store(&scope.table, store)) {
-        missing.push(Missing {
-            place: place.clone(),
-            message: format!("no KV namespace is bound as `{store}`"),
-            help: format!("add [[{}]] with `binding = \"{store}\"`", table("kv_namespaces")),
-            list: None,
-        });
+        let message = format!("no KV namespace is bound as `{store}`");
+        let help = format!("add [[{}]] with `binding = \"{store}\"`", table("kv_namespaces"));
+        missing.push(Missing::of(place, message, help));
     }
     let secrets = scope.table.get("secrets").and_then(|secrets| secrets.entry("required"));
     let listed = |name: &str| lists(secrets.map(|entry| &entry.value), name);
     for (name, place) in needs.secrets.iter().filter(|(name, _)| !listed(name)) {
-        missing.push(Missing {
-            place: place.clone(),
-            message: format!("the secret `{name}` is not declared"),
-            help: format!("add it to `required` in [{}], so that no deployment lacks it", table("secrets")),
-            list: secrets.map(|entry| entry.span.clone()),
-        });
+        let message = format!("the secret `{name}` is not declared");
+        let help = format!("add it to `required` in [{}], so that no deployment lacks it", table("secrets"));
+        let list = secrets.map(|entry| entry.span.clone());
+        missing.push(Missing { list, ..Missing::of(place, message, help) });
     }
-    missing.extend(needs.claims.iter().flat_map(|place| objects(scope, place, &table)));
+    missing.extend(objects(scope, needs, &table));
+    missing
+        .extend(needs.limiters.iter().filter_map(|(binding, limiter)| rate_limiter(scope, binding, limiter, &table)));
     missing
 }
 
-/// What is missing of the Durable Objects that decide claims.
-fn objects(scope: &Scope, place: &Place, table: &dyn Fn(&str) -> String) -> Vec<Missing> {
-    let missing = |message: String, help: String| Missing { place: place.clone(), message, help, list: None };
+/// What is missing of the Durable Objects that decide for all instances.
+fn objects(scope: &Scope, needs: &Needs, table: &dyn Fn(&str) -> String) -> Vec<Missing> {
+    let wanted = needs.objects();
     let mut found = Vec::new();
-    if !claims::are_bound(&scope.table) {
-        let add = format!("add [[{}]] with `name = \"{BINDING}\"`", table("durable_objects.bindings"));
-        let message = format!("no Durable Object namespace is bound as `{BINDING}`");
-        found.push(missing(message, format!("{add} and `class_name = \"{CLASS}\"`")));
+    for (Class { name, binding }, place) in wanted.iter().filter(|(class, _)| !class.is_bound(&scope.table)) {
+        let add = format!("add [[{}]] with `name = \"{binding}\"`", table("durable_objects.bindings"));
+        let message = format!("no Durable Object namespace is bound as `{binding}`");
+        found.push(Missing::of(place, message, format!("{add} and `class_name = \"{name}\"`")));
     }
-    if !claims::have_class(scope) {
-        let add = format!("add [[{}]] with `tag = \"edgate-1\"`", table("migrations"));
-        let message = format!("no migration makes the class `{CLASS}`");
-        found.push(missing(message, format!("{add} and `new_sqlite_classes = [\"{CLASS}\"]`")));
+    let mut unmade = wanted.iter().filter(|(class, _)| !class.is_made(scope)).peekable();
+    if let Some((_, place)) = unmade.peek().copied() {
+        let names: Vec<&str> = unmade.map(|(class, _)| class.name).collect();
+        let plural = if names.len() > 1 { "classes" } else { "class" };
+        let message = format!("no migration makes the {plural} `{}`", names.join("` and `"));
+        found.push(Missing::of(place, message, make(scope, &names, table)));
     }
     found
+}
+
+/// How classes are made.
+fn make(scope: &Scope, classes: &[&str], table: &dyn Fn(&str) -> String) -> String {
+    let key = if are_exported(scope) { "exports" } else { "migrations" };
+    let key = if inherits(scope, key) { key.to_owned() } else { table(key) };
+    if are_exported(scope) {
+        let headers: Vec<String> = classes.iter().map(|class| format!("[{key}.{class}]")).collect();
+        return format!("add {} with `type = \"durable-object\"` and `storage = \"sqlite\"`", headers.join(" and "));
+    }
+    let add = format!("add [[{key}]] with `tag = \"{}\"`", free_tag(Some(scope)));
+    format!("{add} and `new_sqlite_classes = [\"{}\"]`", classes.join("\", \""))
+}
+
+/// What is missing of a rate limiter, or said otherwise.
+fn rate_limiter(scope: &Scope, binding: &str, limiter: &Limiter, table: &dyn Fn(&str) -> String) -> Option<Missing> {
+    let simple = limiter.simple();
+    let Some(bound) = limiters::find(&scope.table, binding) else {
+        let message = format!("no rate limiter is bound as `{binding}`");
+        let add = format!("add [[{}]] with `name = \"{binding}\"`, a `namespace_id` of its own", table(KEY));
+        return Some(Missing::of(&limiter.place, message, format!("{add} and `{simple}`")));
+    };
+    let message = format!("the rate limiter `{binding}` is not for {}", limiter.describe());
+    let differs = Missing::of(&limiter.place, message, format!("write `{simple}`"));
+    let list = Some(bound.get("simple").unwrap_or(bound).span.clone());
+    (!limiter.is(bound)).then_some(Missing { what: What::Different, list, ..differs })
 }
 
 /// Whether a KV namespace is bound by this name.
@@ -112,22 +168,18 @@ fn spin(scope: &Scope, needs: &Needs) -> Vec<Missing> {
     let patterns = || hosts.iter().flat_map(|entry| entry.value.elements()).filter_map(Node::text);
     for (origin, place) in needs.origins.iter().filter(|(origin, _)| !patterns().any(|pattern| allows(pattern, origin)))
     {
-        missing.push(Missing {
-            place: place.clone(),
-            message: format!("Spin will not let `{origin}` be called"),
-            help: format!("add it to `allowed_outbound_hosts` of [component.{component}]"),
-            list: hosts.map(|entry| entry.span.clone()),
-        });
+        let message = format!("Spin will not let `{origin}` be called");
+        let help = format!("add it to `allowed_outbound_hosts` of [component.{component}]");
+        let list = hosts.map(|entry| entry.span.clone());
+        missing.push(Missing { list, ..Missing::of(place, message, help) });
     }
     let stores = scope.table.entry("key_value_stores");
     let stored = |store: &str| lists(stores.map(|entry| &entry.value), store);
-    for (store, place) in needs.stores.iter().filter(|(store, _)| !stored(store)) {
-        missing.push(Missing {
-            place: place.clone(),
-            message: format!("the component may not open the store `{store}`"),
-            help: format!("add it to `key_value_stores` of [component.{component}]"),
-            list: stores.map(|entry| entry.span.clone()),
-        });
+    for (store, place) in needs.spin_stores().iter().filter(|(store, _)| !stored(store)) {
+        let message = format!("the component may not open the store `{store}`");
+        let help = format!("add it to `key_value_stores` of [component.{component}]");
+        let list = stores.map(|entry| entry.span.clone());
+        missing.push(Missing { list, ..Missing::of(place, message, help) });
     }
     for (name, place) in &needs.secrets {
         let variable = variable_of(name);
@@ -140,7 +192,7 @@ fn spin(scope: &Scope, needs: &Needs) -> Vec<Missing> {
                 format!("add `{variable} = \"{{{{ {variable} }}}}\"` to [component.{component}.variables]")
             };
             let message = format!("the variable `{variable}`, which holds the secret `{name}`, is not declared");
-            missing.push(Missing { place: place.clone(), message, help, list: None });
+            missing.push(Missing::of(place, message, help));
         }
     }
     missing

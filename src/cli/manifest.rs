@@ -161,9 +161,9 @@ fn look_alike(entry: &Entry) -> Option<Mistake> {
     let (first, rest) = entry.key.split_once('_').unwrap_or((&entry.key, ""));
     let help = match (first, rest) {
         ("EDGATE", _) => return None,
-        ("UPSTREAM" | "ISSUER" | "CONSUMER" | "ROUTE", _) => format!("give it a name: `{first}_SOME_NAME`"),
+        ("UPSTREAM" | "ISSUER" | "CONSUMER" | "LIMIT" | "ROUTE", _) => format!("give it a name: `{first}_SOME_NAME`"),
         _ => {
-            let known = did_you_mean(first, ["EDGATE", "UPSTREAM", "ISSUER", "CONSUMER", "ROUTE"])?;
+            let known = did_you_mean(first, ["EDGATE", "UPSTREAM", "ISSUER", "CONSUMER", "LIMIT", "ROUTE"])?;
             let meant = known.split('`').nth(1)?;
             let name = if rest.is_empty() { meant.to_owned() } else { format!("{meant}_{}", rest.to_uppercase()) };
             format!("did you mean `{name}`?")

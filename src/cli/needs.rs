@@ -1,10 +1,15 @@
-//! What a configuration needs its platform to declare: secrets, addresses it may call, key-value stores, a place where
-//! claims are decided. Read from the sections themselves, so that it is known of a configuration with mistakes too.
+//! What a configuration needs its platform to declare: secrets, addresses it may call, key-value stores, places where
+//! claims are decided and requests are counted. Read from the sections themselves, so that it is known of a configuration
+//! with mistakes too.
+
+use super::limiters::{Limiter, binding_of};
+use super::objects::{CLAIMS, Class, LIMITS};
 
 use crate::compile::address;
-use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::diagnostic::{Diagnostic, Place, Step};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{Consumer, Issuer};
+use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
 use crate::config::words::{SecretName, Text};
 use crate::config::{Gateway, HeaderEdits, Route, Upstream};
@@ -24,9 +29,19 @@ pub struct Needs {
     pub stores: BTreeMap<String, Place>,
     /// What happens once only. Durable Objects see to it on Workers, the Redis of `redis` on Spin.
     pub claims: Option<Place>,
+    /// What all instances count together. Durable Objects do on Workers; on Spin the Redis of `redis`, or else the store of
+    /// [`Needs::spin_stores`].
+    pub counters: Option<Place>,
+    /// Workers' own rate limiters, by binding.
+    pub limiters: BTreeMap<String, Limiter>,
+    /// The label of `gateway.counters`.
+    label: Option<(String, Place)>,
     /// The origin of `gateway.redis`.
     redis: Option<(String, Place)>,
 }
+
+/// The store where instances on Spin count, where no other is named.
+const COUNTERS: &str = "default";
 
 impl Needs {
     /// What these sections need.
@@ -53,14 +68,34 @@ impl Needs {
                 self.secret(&place.key("signature_keys").index(index).key("secret"), key.secret.as_ref());
             }
         }
+        for (place, limit) in all::<Limit>(Kind::Limit, &sections.limits) {
+            self.limit(place, &limit);
+        }
         for (place, route) in all::<Route>(Kind::Route, &sections.routes) {
             self.edits(&place.key("request_headers"), route.request_headers.as_ref());
             self.edits(&place.key("response_headers"), route.response_headers.as_ref());
         }
         // What decides nothing is not called.
-        if let (Some((origin, place)), true) = (&self.redis, self.claims.is_some()) {
+        let decides = self.claims.is_some() || self.counters.is_some();
+        if let Some((origin, place)) = self.redis.as_ref().filter(|_| decides) {
             self.origins.entry(origin.clone()).or_insert(place.clone());
         }
+    }
+
+    /// The stores that Spin opens, by label: where instances count without a Redis, too.
+    pub fn spin_stores(&self) -> BTreeMap<String, Place> {
+        let mut stores = self.stores.clone();
+        if let Some(place) = self.counters.as_ref().filter(|_| self.redis.is_none()) {
+            let (label, place) = self.label.clone().unwrap_or_else(|| (COUNTERS.to_owned(), place.clone()));
+            stores.entry(label).or_insert(place);
+        }
+        stores
+    }
+
+    /// The classes of Durable Objects that Workers needs, each with what needs it.
+    pub fn objects(&self) -> Vec<(&'static Class, &Place)> {
+        let all = [(&CLAIMS, &self.claims), (&LIMITS, &self.counters)];
+        all.into_iter().filter_map(|(class, place)| Some((class, place.as_ref()?))).collect()
     }
 
     fn gateway(&mut self, place: &Place, gateway: Gateway) {
@@ -72,9 +107,23 @@ impl Needs {
         if gateway.signature.nonce {
             self.claims(place.key("signature").key("nonce"));
         }
-        let place = place.key("redis");
-        let origin = gateway.redis.and_then(|address| Some((redis_origin(&address)?, place)));
+        let redis = place.key("redis");
+        let origin = gateway.redis.and_then(|address| Some((redis_origin(&address)?, redis)));
         self.redis = self.redis.take().or(origin);
+        self.label = self.label.take().or(gateway.counters.map(|label| (label, place.key("counters"))));
+    }
+
+    fn limit(&mut self, place: Place, limit: &Limit) {
+        match limit.accuracy.unwrap_or(Accuracy::Exact) {
+            Accuracy::Exact | Accuracy::Leased => drop(self.counters.get_or_insert(place)),
+            Accuracy::Regional => {
+                let limiter = limit.rate.as_deref().and_then(|rate| Limiter::of(rate, place.key("rate")));
+                if let (Some(Step::Key(name)), Some(limiter)) = (place.path.last(), limiter) {
+                    self.limiters.insert(binding_of(name), limiter);
+                }
+            }
+            Accuracy::Local => {}
+        }
     }
 
     fn upstream(&mut self, place: &Place, upstream: &Upstream) {
@@ -244,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn redis_is_called_only_for_claims() {
+    fn redis_is_not_called_without_a_cause() {
         let gateway = |nonce: bool| {
             json!({ "gateway": {
             "redis": "redis://:password@127.0.0.1", "signature": { "nonce": nonce },
@@ -254,5 +303,41 @@ mod tests {
         let needs = needs(gateway(true));
         check(&needs.origins, &[("redis://127.0.0.1:6379", "gateway.redis")]);
         assert_eq!(needs.claims.map(|place| place.to_string()).as_deref(), Some("gateway.signature.nonce"));
+    }
+
+    fn limit(more: Value) -> Value {
+        let mut limit = json!({ "key": "client.address" });
+        let all = more.as_object().unwrap().iter().map(|(key, value)| (key.clone(), value.clone()));
+        limit.as_object_mut().unwrap().extend(all);
+        limit
+    }
+
+    #[test]
+    fn what_all_instances_count_needs_counters() {
+        let regional = limit(json!({ "rate": "50/10s", "accuracy": "regional" }));
+        let local = limit(json!({ "rate": "1/1s", "accuracy": "local" }));
+        let alone = needs(json!({ "limit": { "per-client": regional, "own": local } }));
+        assert!(alone.counters.is_none() && alone.objects().is_empty() && alone.spin_stores().is_empty());
+        let limiter = &alone.limiters["REGIONAL_PER_CLIENT"];
+        assert_eq!((limiter.limit, limiter.period), (50, 10));
+        assert_eq!(limiter.place.to_string(), "limit.per-client.rate");
+        for more in [json!({ "concurrency": 5 }), json!({ "quota": "9/day", "accuracy": "leased" })] {
+            let counted = needs(json!({ "limit": { "all": limit(more) } }));
+            assert_eq!(counted.counters.as_ref().map(Place::to_string).as_deref(), Some("limit.all"));
+            check(&counted.spin_stores(), &[("default", "limit.all")]);
+            assert!(counted.stores.is_empty() && counted.limiters.is_empty());
+        }
+    }
+
+    #[test]
+    fn instances_on_spin_count_in_redis_or_in_a_store() {
+        let counted =
+            |gateway: Value| needs(json!({ "gateway": gateway, "limit": { "all": limit(json!({ "rate": "1/1s" })) } }));
+        let store = counted(json!({ "counters": "numbers", "store": "SHARED" }));
+        check(&store.spin_stores(), &[("SHARED", "gateway.store"), ("numbers", "gateway.counters")]);
+        check(&store.stores, &[("SHARED", "gateway.store")]);
+        let redis = counted(json!({ "counters": "numbers", "redis": "redis://127.0.0.1" }));
+        assert!(redis.spin_stores().is_empty());
+        check(&redis.origins, &[("redis://127.0.0.1:6379", "gateway.redis")]);
     }
 }

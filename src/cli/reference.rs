@@ -124,7 +124,13 @@ impl<'a> Page<'a> {
         let one_of = |schema: &'a Value| schema["anyOf"].as_array().into_iter().flatten().find_map(table);
         let listed = || table(&property["items"]).map(|table| ("[KEY]", table));
         let named = || one_of(&property["additionalProperties"]).map(|table| ("KEY.FIELD", table));
-        table(property).or_else(|| one_of(property)).map(|table| ("KEY", table)).or_else(listed).or_else(named)
+        // A list of which each element is a table or something else, or something else in its place.
+        let mixed = || {
+            let mut options = property["anyOf"].as_array().into_iter().flatten();
+            options.find_map(|option| one_of(&option["items"])).map(|table| ("[KEY]", table))
+        };
+        let direct = table(property).or_else(|| one_of(property)).map(|table| ("KEY", table));
+        direct.or_else(listed).or_else(named).or_else(mixed)
     }
 
     /// What a schema refers to.
@@ -156,6 +162,9 @@ impl<'a> Page<'a> {
         }
         let pattern = schema["pattern"].as_str().unwrap_or_default();
         match schema["type"].as_str() {
+            Some("array") if schema["items"]["anyOf"].is_array() => {
+                format!("list of ({})", self.kind(&schema["items"]))
+            }
             Some("array") => format!("list of: {}", self.kind(&schema["items"])),
             Some("object") if schema["additionalProperties"].is_object() => {
                 format!("table of: {}", self.kind(&schema["additionalProperties"]))

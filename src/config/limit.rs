@@ -79,9 +79,13 @@ pub enum Accuracy {
 pub struct Tier {
     /// A rule: `identity.groups contains "gold"`, `claim.plan == "pro"`.
     pub when: String,
+    /// Another `rate`.
     pub rate: Option<String>,
+    /// Another `burst`.
     pub burst: Option<u64>,
+    /// Another `quota`.
     pub quota: Option<String>,
+    /// Another `concurrency`.
     pub concurrency: Option<u64>,
 }
 
@@ -137,6 +141,17 @@ pub struct Named {
     pub table: bool,
 }
 
+/// A limit with what is different for the requests of a route.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct NamedTable {
+    /// Its name.
+    limit: String,
+    /// How much a request counts here. As much as the limit says when not given.
+    cost: Option<Cost>,
+}
+
 /// Which fields tell clients of limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
@@ -189,12 +204,6 @@ impl<'de> Deserialize<'de> for Cost {
 
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Table {
-            limit: String,
-            cost: Option<Cost>,
-        }
         struct Value;
         impl<'de> Visitor<'de> for Value {
             type Value = Named;
@@ -208,7 +217,7 @@ impl<'de> Deserialize<'de> for Named {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Named, A::Error> {
-                let Table { limit, cost } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                let NamedTable { limit, cost } = NamedTable::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(Named { limit, cost, table: true })
             }
         }
@@ -218,7 +227,7 @@ impl<'de> Deserialize<'de> for Named {
 
 #[cfg(not(target_family = "wasm"))]
 mod schema {
-    use super::{AnsweredCost, Cost, Named};
+    use super::{AnsweredCost, Cost, Named, NamedTable};
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
     use std::borrow::Cow;
 
@@ -247,16 +256,8 @@ mod schema {
         }
 
         fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            let cost = generator.subschema_for::<Cost>();
-            json_schema!({ "anyOf": [
-                { "type": "string" },
-                {
-                    "type": "object",
-                    "properties": { "limit": { "type": "string" }, "cost": cost },
-                    "required": ["limit"],
-                    "additionalProperties": false,
-                },
-            ] })
+            let table = generator.subschema_for::<NamedTable>();
+            json_schema!({ "anyOf": [{ "type": "string" }, table] })
         }
     }
 }

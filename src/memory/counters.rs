@@ -19,12 +19,15 @@ pub enum Counting {
 #[derive(Debug, Default)]
 pub struct Shelf {
     pub counting: Counting,
+    /// How often it was asked.
+    pub asked: u64,
     kept: BTreeMap<String, (String, u64)>,
 }
 
 impl Shelf {
     /// Answers, unless nobody is there.
     pub fn count(&mut self, question: &Question, now_ms: u64) -> Result<Count, HostError> {
+        self.asked += 1;
         if self.counting == Counting::Down {
             return Err(HostError::Unreachable("the counters are down".to_owned()));
         }

@@ -300,3 +300,151 @@ fn redis_is_called_only_where_something_happens_once() {
     let hosts = spin.lines().find(|line| line.starts_with("allowed_outbound_hosts")).unwrap();
     assert!(!hosts.contains("redis"), "{hosts}");
 }
+
+/// One limit of each accuracy, and proofs beside them.
+const LIMITS: &str = r#"
+[gateway]
+targets = ["cloudflare"]
+signature = { nonce = true }
+
+[limit.per-client]
+rate = "100/1m"
+key = "client.address"
+accuracy = "regional"
+
+[limit.per-user]
+quota = "1000/day"
+key = "client.address"
+accuracy = "leased"
+
+[limit.own]
+rate = "5/1s"
+key = "global"
+accuracy = "local"
+
+[route.orders]
+match = { path = "/orders" }
+respond = {}
+limits = ["per-client", "per-user", "own"]
+"#;
+
+/// The same without what all instances count.
+fn counting_nothing() -> String {
+    LIMITS.replace("accuracy = \"leased\"", "accuracy = \"local\"")
+}
+
+#[test]
+fn limits_have_their_counters_declared() {
+    let folder = Folder::new("bind-limits");
+    folder.write("edgate.toml", LIMITS);
+    let out = bind(&folder, &[]);
+    let declared = "declared the Durable Objects `EDGATE_CLAIMS`, the Durable Objects `EDGATE_LIMITS`, their class \
+                    `EdgateClaims`, their class `EdgateLimits`, the rate limiter `REGIONAL_PER_CLIENT`\n";
+    assert!(out.contains(declared), "{out}");
+    expect(&folder, "wrangler.toml", "limits.wrangler.toml");
+    assert_eq!(folder.run(&["check"]).exit, Exit::Fine);
+}
+
+#[test]
+fn limits_join_what_claims_have() {
+    let folder = Folder::new("bind-limits-later");
+    folder.write("edgate.toml", &counting_nothing());
+    bind(&folder, &[]);
+    let before = folder.read("wrangler.toml");
+    folder.write("edgate.toml", LIMITS);
+    let check = folder.run(&["bind", "--check"]);
+    assert!(check.out.contains("no migration makes the class `EdgateLimits`\n"), "{}", check.out);
+    bind(&folder, &[]);
+    let wrangler = folder.read("wrangler.toml");
+    let second = "[[migrations]]\ntag = \"edgate-2\"\nnew_sqlite_classes = [\"EdgateLimits\"]\n";
+    assert!(before.contains(MIGRATION) && wrangler.contains(MIGRATION) && wrangler.contains(second), "{wrangler}");
+    // They hold data, as claims do.
+    folder.write("edgate.toml", &counting_nothing());
+    let out = bind(&folder, &[]);
+    assert!(out.contains("the Durable Objects `EDGATE_LIMITS` are still bound: edgate no longer needs them"), "{out}");
+}
+
+#[test]
+fn rate_limiters_are_kept_in_step() {
+    let folder = Folder::new("bind-limiters");
+    let foreign = "[[ratelimits]]\nname = \"OTHER\"\nnamespace_id = \"1001\"\nsimple = { limit = 1, period = 60 }\n";
+    folder.write("edgate.toml", LIMITS).write("wrangler.toml", foreign);
+    bind(&folder, &[]);
+    let written = folder.read("wrangler.toml");
+    assert!(written.contains("name = \"REGIONAL_PER_CLIENT\"\nnamespace_id = \""), "{written}");
+    // A number of somebody's own, and comments, stay.
+    let own = "\n# Of those who call.\n[[ratelimits]]\nname = \"REGIONAL_PER_CLIENT\" # ours\nnamespace_id = \"7\"\n\n\
+               [ratelimits.simple]\nlimit = 100 # many\nperiod = 60\n";
+    let commented = format!("{foreign}\n# Alone.\n{own}");
+    folder.write("wrangler.toml", &commented);
+    bind(&folder, &[]);
+    folder.write("edgate.toml", &LIMITS.replace("100/1m", "40/10s"));
+    let check = folder.run(&["bind", "--check"]);
+    assert!(check.out.contains("the rate limiter `REGIONAL_PER_CLIENT` is not for 40 in 10 s\n"), "{}", check.out);
+    let out = bind(&folder, &[]);
+    assert!(out.contains("declared the rate limiter `REGIONAL_PER_CLIENT` as 40 in 10 s\n"), "{out}");
+    let wrangler = folder.read("wrangler.toml");
+    let changed = commented.replace("limit = 100 # many\nperiod = 60", "limit = 40 # many\nperiod = 10");
+    assert!(wrangler.starts_with(&changed), "{wrangler}");
+    // A limit that is gone takes its own with it.
+    folder.write("edgate.toml", &LIMITS.replace("accuracy = \"regional\"", "accuracy = \"local\""));
+    let out = bind(&folder, &[]);
+    assert!(out.contains("no longer declared the rate limiter `REGIONAL_PER_CLIENT`"), "{out}");
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.starts_with(&format!("{foreign}\n# Alone.\n")), "{wrangler}");
+    assert!(!wrangler.contains("REGIONAL_PER_CLIENT") && !wrangler.contains("Of those who call"), "{wrangler}");
+}
+
+#[test]
+fn rate_limiters_in_braces_stay_there() {
+    let folder = Folder::new("bind-limiters-inline");
+    folder.write("edgate.toml", LIMITS).write("wrangler.toml", "ratelimits = []\nvars = {}\n");
+    bind(&folder, &[]);
+    let wrangler = folder.read("wrangler.toml");
+    let bound = "{ name = \"REGIONAL_PER_CLIENT\", namespace_id = \"";
+    assert!(wrangler.starts_with(&format!("ratelimits = [{bound}")), "{wrangler}");
+    folder.write("edgate.toml", &LIMITS.replace("100/1m", "40/10s"));
+    bind(&folder, &[]);
+    assert!(folder.read("wrangler.toml").contains("simple = { limit = 40, period = 10 } }]"));
+    folder.write("edgate.toml", &LIMITS.replace("accuracy = \"regional\"", "accuracy = \"local\""));
+    bind(&folder, &[]);
+    assert!(!folder.read("wrangler.toml").contains("ratelimits"));
+}
+
+#[test]
+fn rate_limiters_of_an_environment_count_for_themselves() {
+    let folder = Folder::new("bind-limiters-env");
+    folder.write("edgate.toml", LIMITS).write("wrangler.toml", "name = \"shop\"\n\n[env.staging]\nname = \"x\"\n");
+    bind(&folder, &[]);
+    bind(&folder, &["--env", "staging"]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.contains("[[env.staging.ratelimits]]\nname = \"REGIONAL_PER_CLIENT\""), "{wrangler}");
+    let numbers: std::collections::BTreeSet<&str> =
+        wrangler.lines().filter(|line| line.starts_with("namespace_id")).collect();
+    assert_eq!(numbers.len(), 2, "{wrangler}");
+}
+
+#[test]
+fn instances_on_spin_count_where_they_may() {
+    let folder = Folder::new("bind-counters");
+    let on = |gateway: &str| LIMITS.replace("targets = [\"cloudflare\"]\nsignature = { nonce = true }", gateway);
+    let on = |gateway: &str| on(gateway).replace("accuracy = \"regional\"\n", "");
+    let spin = |gateway: &str| {
+        folder.write("edgate.toml", &on(gateway));
+        let out = bind(&folder, &[]);
+        (out, folder.read("spin.toml"))
+    };
+    let (out, manifest) = spin("targets = [\"spin\"]");
+    assert!(out.contains("the store `default`"), "{out}");
+    assert!(manifest.contains("key_value_stores = [\"default\"]\n"), "{manifest}");
+    let (out, manifest) = spin("targets = [\"spin\"]\ncounters = \"numbers\"");
+    assert!(out.contains("the store `default` is still listed: edgate no longer reads it"), "{out}");
+    assert!(manifest.contains("key_value_stores = [\"default\", \"numbers\"]\n"), "{manifest}");
+    let (_, manifest) = spin("targets = [\"spin\"]\nredis = \"redis://127.0.0.1\"");
+    assert!(manifest.contains("\"redis://127.0.0.1:6379\""), "{manifest}");
+    // Workers has no such store.
+    folder.write("edgate.toml", &on("counters = \"numbers\""));
+    bind(&folder, &[]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(!wrangler.contains("kv_namespaces") && wrangler.contains("EDGATE_LIMITS"), "{wrangler}");
+}

@@ -2,7 +2,7 @@
 
 use crate::cli::tree::{Content, Node};
 use serde_json::Value as Json;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 /// The table of a key, made where it is not there. `None` where the key holds something else.
 pub fn table<'a>(parent: &'a mut Item, key: &str) -> Option<&'a mut Item> {
@@ -180,7 +180,46 @@ pub fn remove(document: &mut DocumentMut, path: &[&str], key: &str) {
     let place = entries.get(key).and_then(position).or(place);
     entries.remove(key);
     tidy(parent);
-    let kept = detached(&above);
+    keep(document, place, &above);
+}
+
+/// Takes a table out of a list, with the comment right above it. A comment that an empty line separates from it stays.
+pub fn remove_element(document: &mut DocumentMut, path: &[&str], key: &str, is: impl Fn(&dyn TableLike) -> bool) {
+    let parent = path.iter().try_fold(document.as_item_mut(), |item, key| item.as_table_like_mut()?.get_mut(key));
+    let Some(entries) = parent.and_then(Item::as_table_like_mut) else { return };
+    let mut above = String::new();
+    let mut place = None;
+    let left = match entries.get_mut(key) {
+        Some(Item::ArrayOfTables(tables)) => {
+            let Some(at) = tables.iter().position(|table| is(table)) else { return };
+            if let Some(table) = tables.get(at) {
+                above = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default().to_owned();
+                place = table.position();
+            }
+            tables.remove(at);
+            tables.len()
+        }
+        Some(Item::Value(Value::Array(list))) => {
+            list.retain(|one| !one.as_inline_table().is_some_and(|table| is(table)));
+            // No space after the bracket where there was none.
+            if let Some(first) =
+                list.get_mut(0).filter(|first| first.decor().prefix().and_then(|prefix| prefix.as_str()) == Some(" "))
+            {
+                first.decor_mut().set_prefix("");
+            }
+            list.len()
+        }
+        _ => return,
+    };
+    if left == 0 {
+        entries.remove(key);
+    }
+    keep(document, place, &above);
+}
+
+/// Puts the comments that stood above what was taken away, and were not its own, above the table that comes next.
+fn keep(document: &mut DocumentMut, place: Option<isize>, above: &str) {
+    let kept = detached(above);
     if kept.is_empty() {
         return;
     }
@@ -243,6 +282,25 @@ fn keep_above(table: &mut Table, position: isize, comment: &str) {
             Item::ArrayOfTables(list) => list.iter_mut().for_each(|table| keep_above(table, position, comment)),
             _ => {}
         }
+    }
+}
+
+/// A table of a list.
+pub fn element<'a>(
+    parent: &'a mut Item,
+    key: &str,
+    is: impl Fn(&dyn TableLike) -> bool,
+) -> Option<&'a mut dyn TableLike> {
+    match parent.as_table_like_mut()?.get_mut(key)? {
+        Item::ArrayOfTables(tables) => {
+            let tables = tables.iter_mut().map(|table| table as &mut dyn TableLike);
+            tables.into_iter().find(|table| is(*table))
+        }
+        Item::Value(Value::Array(list)) => {
+            let tables = list.iter_mut().filter_map(|one| Some(one.as_inline_table_mut()? as &mut dyn TableLike));
+            tables.into_iter().find(|table| is(*table))
+        }
+        _ => None,
     }
 }
 

@@ -10,7 +10,8 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Value};
 
 /// A manifest to begin with.
 const TEMPLATE: &str = r#"# Runs edgate on Spin: `spin up --build`.
-# `edgate bind` writes the variables EDGATE, UPSTREAM_.., ISSUER_.., CONSUMER_.. and ROUTE_..: change the document.
+# `edgate bind` writes the variables EDGATE, UPSTREAM_.., ISSUER_.., CONSUMER_.., LIMIT_.. and ROUTE_..: change the
+# document.
 spin_manifest_version = 2
 
 [application]
@@ -105,15 +106,16 @@ fn hosts(plan: &Plan<'_>, needed: &Needs, component: &mut Item, changes: &mut Ch
 }
 
 fn stores(plan: &Plan<'_>, needed: &Needs, component: &mut Item, changes: &mut Changes) -> Result<(), String> {
-    for old in needed.stores.keys().filter(|old| !plan.needs.stores.contains_key(*old)) {
+    let wanted = plan.needs.spin_stores();
+    for old in needed.spin_stores().keys().filter(|old| !wanted.contains_key(*old)) {
         changes.notes.push(format!("the store `{old}` is still listed: edgate no longer reads it"));
     }
-    if plan.needs.stores.is_empty() {
+    if wanted.is_empty() {
         return Ok(());
     }
     let list = list(component, "key_value_stores")?;
     let there = texts(list);
-    let new: Vec<String> = plan.needs.stores.keys().filter(|store| !there.contains(store)).cloned().collect();
+    let new: Vec<String> = wanted.into_keys().filter(|store| !there.contains(store)).collect();
     changes.declared.extend(new.iter().map(|store| format!("the store `{store}`")));
     edit::add(list, new);
     Ok(())

@@ -1,8 +1,8 @@
 //! Writing wrangler.toml: a table under `[vars]` for each section, `[[kv_namespaces]]` for the stores, the Durable Objects
-//! that decide claims, and the names of secrets, so that a deployment that lacks one fails.
+//! that decide for all instances, `[[ratelimits]]`, and the names of secrets, so that a deployment that lacks one fails.
 
 use super::plan::Plan;
-use super::{Changes, claims, edit};
+use super::{Changes, edit, limiters, objects};
 use crate::cli::declared::{binds_store, lists};
 use crate::cli::input::Input;
 use crate::cli::manifest::Scope;
@@ -11,7 +11,8 @@ use toml_edit::{Array, DocumentMut, Item};
 
 /// A manifest to begin with.
 const TEMPLATE: &str = r#"# Deploys edgate to Cloudflare Workers: `wrangler deploy`.
-# `edgate bind` writes the variables EDGATE, UPSTREAM_.., ISSUER_.., CONSUMER_.. and ROUTE_..: change the document.
+# `edgate bind` writes the variables EDGATE, UPSTREAM_.., ISSUER_.., CONSUMER_.., LIMIT_.. and ROUTE_..: change the
+# document.
 name = "edgate"
 main = "build/cloudflare/index.js"
 compatibility_date = "2026-11-01"
@@ -49,7 +50,8 @@ pub fn edit(plan: &Plan<'_>, before: Option<&Input>) -> Result<(String, Changes)
     };
     namespaces(plan, &old, scope, &mut changes)?;
     secrets(plan, &old, scope, &mut changes)?;
-    claims::declare(plan, &old, &path, &mut document, &mut changes)?;
+    objects::declare(plan, &old, &path, &mut document, &mut changes)?;
+    limiters::declare(plan, &old, &path, &mut document, &mut changes)?;
     let vars_path: Vec<&str> = path.iter().copied().chain(["vars"]).collect();
     for binding in super::superfluous(plan, before) {
         edit::remove(&mut document, &vars_path, &binding);

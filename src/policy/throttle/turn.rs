@@ -113,7 +113,6 @@ impl<'a> Turn<'a> {
         let key = self.values.hash;
         self.decide(&count);
         if count.taken == 0 {
-            // Whatever is held may be given back at any moment.
             if !matches!(self.numbers, Numbers::Concurrency { .. }) {
                 limit.known.deny(key, self.cost, count.retry_ms, host.now().0);
             }
@@ -145,8 +144,11 @@ impl<'a> Turn<'a> {
     fn decide(&mut self, count: &Count) {
         self.outcome = Some(if count.taken > 0 { LimitOutcome::Admitted } else { LimitOutcome::Denied });
         self.left = Some(count.left);
-        self.reset_ms = Some(count.reset_ms);
-        self.retry_ms = (count.taken == 0 && count.retry_ms < MOST).then_some(count.retry_ms);
+        // Whatever is held may be given back at any moment: when it would run out says nothing.
+        if !matches!(self.numbers, Numbers::Concurrency { .. }) {
+            self.reset_ms = Some(count.reset_ms);
+            self.retry_ms = (count.taken == 0 && count.retry_ms < MOST).then_some(count.retry_ms);
+        }
     }
 
     pub fn admitted_by_platform(&mut self, admitted: bool) {
