@@ -49,7 +49,7 @@ async fn gateway(host: HostName, entries: BTreeMap<String, String>) -> Result<Ru
     ];
     let secrets = vec![("SIGNING".to_owned(), SECRET.to_owned())];
     let stores = BTreeMap::from([(STORE.to_owned(), entries)]);
-    start::start(host, &Deployment { bindings, secrets, stores }, Vec::new()).await
+    start::start(host, &Deployment { bindings, secrets, stores, ..Deployment::default() }, Vec::new()).await
 }
 
 /// Sends `count` requests with all clients together. Every answer has the status.

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use edgate_kit::running::{Deployment, Running};
 use edgate_kit::scenario::HostName;
 use edgate_kit::spin::{self, Spin};
-use edgate_kit::workerd::{self, Claims, Format, Workerd};
+use edgate_kit::workerd::{self, Counters, Format, Objects, Workerd};
 use std::path::{Path, PathBuf};
 
 /// Starts a gateway on workerd or on Spin; there, it may call the addresses in `allowed`.
@@ -14,7 +14,13 @@ pub async fn start(host: HostName, deployment: &Deployment, allowed: Vec<String>
         let build = root.join("build/cloudflare");
         ensure!(build.join("index.js").exists(), "there is no {}: run scripts/build first", build.display());
         let workerd = root.join("node_modules/.bin/workerd");
-        let options = workerd::Options { workerd, build, format: Format::Plain, claims: Claims::Temporary };
+        let options = workerd::Options {
+            workerd,
+            build,
+            format: Format::Plain,
+            objects: Objects::Temporary,
+            counters: Counters::Own,
+        };
         return Ok(Running::Workerd(Workerd::start(&options, deployment).await?));
     }
     let wasm = root.join("build/spin/edgate.wasm");

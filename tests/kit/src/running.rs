@@ -20,6 +20,15 @@ pub struct Deployment {
     pub secrets: Vec<(String, String)>,
     /// Key-value stores: by binding on workerd, by label on Spin.
     pub stores: BTreeMap<String, BTreeMap<String, String>>,
+    /// Rate limiters of the platform, by binding. Workers only.
+    pub limiters: BTreeMap<String, Limiter>,
+}
+
+/// A rate limiter of the platform: so many requests of a key in a period, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limiter {
+    pub limit: u64,
+    pub period: u64,
 }
 
 /// A gateway that runs. It ends when it is dropped.
