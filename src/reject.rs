@@ -322,6 +322,7 @@ impl Reject {
         let (media_type, body) = match json {
             Some(json) => ("application/problem+json", json),
             None => {
+                let title = status.canonical_reason().unwrap_or_default();
                 ("text/plain; charset=utf-8", format!("{} {title}: {detail} ({code}, {request_id})\n", status.as_u16()))
             }
         };

@@ -7,7 +7,9 @@
 mod failure;
 mod host;
 mod message;
+mod pages;
 mod redis;
+mod watch;
 
 use crate::config::Platform;
 use crate::config::document::{Binding, Sections};

@@ -10,6 +10,7 @@ use edgate::config::document::Sections;
 use edgate::headers::section_size;
 use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
+use edgate::memory::counters::Counting;
 use edgate::memory::{Answer, MemoryHost, collect, finish};
 use edgate::reject::Reject;
 use edgate_kit::credentials::algorithm::Algorithm;
@@ -33,11 +34,24 @@ struct Case {
     fields: Vec<(&'static str, String)>,
     /// How the upstream fails.
     fails: Option<HostError>,
+    /// Whether it is sent twice, and the second answer counts.
+    twice: bool,
+    /// Whether counters cannot be asked.
+    uncounted: bool,
 }
 
 impl Case {
     fn new(name: &'static str, target: &'static str) -> Case {
-        Case { name, config: config(), method: Method::GET, target, fields: Vec::new(), fails: None }
+        Case {
+            name,
+            config: config(),
+            method: Method::GET,
+            target,
+            fields: Vec::new(),
+            fails: None,
+            twice: false,
+            uncounted: false,
+        }
     }
 
     fn method(self, method: Method) -> Case {
@@ -52,8 +66,21 @@ impl Case {
         Case { fails: Some(error), ..self }
     }
 
+    fn limited(self, limit: Value) -> Case {
+        let mut case = self.with("/route/orders/limits", json!(["per-client"]));
+        case.config["limit"] = json!({ "per-client": limit });
+        case
+    }
+
     /// Changes to the configuration, by JSON pointer.
     fn with(mut self, pointer: &str, value: Value) -> Case {
+        if let Some((parent, key)) = pointer.rsplit_once('/')
+            && let Some(Value::Object(parent)) = self.config.pointer_mut(parent)
+            && key == "limits"
+        {
+            parent.insert(key.to_owned(), value);
+            return self;
+        }
         match self.config.pointer_mut(pointer) {
             Some(place) => *place = value,
             None => panic!("the configuration of the test has no {pointer}"),
@@ -158,6 +185,10 @@ fn cases() -> Vec<Case> {
         )
         .method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
+        Case {
+            twice: true,
+            ..orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" }))
+        },
         orders("another method").method(Method::DELETE),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
         Case::new("a long URL", LONG),
@@ -171,6 +202,11 @@ fn cases() -> Vec<Case> {
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
         me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
             .with("/gateway/api_key", json!({ "store": "KEYS" })),
+        Case {
+            uncounted: true,
+            ..orders("counters that are down")
+                .limited(json!({ "rate": "1/1m", "key": "client.address", "on_failure": "deny" }))
+        },
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
         orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),
@@ -201,6 +237,12 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     let sections = Sections::from_document(case.config.clone(), &mut mistakes);
     let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
     let shared: Rc<dyn Host> = host.clone();
+    if case.uncounted {
+        host.set_counting(Counting::Down);
+    }
+    if case.twice {
+        finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
+    }
     let mut response = finish(instance.handle(shared, incoming(case, accept))).expect("nothing is waited for");
     let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
     // Before it come the mistakes of a configuration.

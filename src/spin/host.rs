@@ -2,12 +2,15 @@
 
 use super::failure::failure;
 use super::message;
+use super::pages::Pages;
 use super::redis::Redis;
+use super::watch::watched;
 use crate::body::Body;
 use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
+use crate::zone;
 use bytes::Bytes;
 use http::Response;
 use spin_sdk::key_value::{Error as StoreError, Store};
@@ -22,6 +25,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Default)]
 pub struct SpinHost {
     redis: Redis,
+    pages: Pages,
 }
 
 /// How long Redis may take to decide a claim: it takes a millisecond, or is not well.
@@ -30,15 +34,6 @@ const CLAIM: Duration = Duration::from_secs(5);
 /// Spin's stores have no time to live, so a value with one carries it: this, milliseconds since 1970, a line feed, the
 /// value.
 const EXPIRES: &[u8] = b"edgate-expires:";
-
-/// The end of a body.
-struct Sent;
-
-impl Watch for Sent {
-    fn ended(&self, _: Duration) -> Task<'_, bool> {
-        Box::pin(std::future::ready(true))
-    }
-}
 
 impl Host for SpinHost {
     fn now(&self) -> Timestamp {
@@ -122,12 +117,26 @@ impl Host for SpinHost {
 
     fn count<'a>(
         &'a self,
-        _: &'a Counters,
+        place: &'a Counters,
         questions: &'a [Question],
-        _: Duration,
+        timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let answers = questions.iter().map(|_| Err(HostError::Other("not counted".to_owned()))).collect();
-        Box::pin(std::future::ready(answers))
+        Box::pin(async move {
+            let failed = |error| vec![Err(error); questions.len()];
+            let Some(address) = place.redis.as_deref() else {
+                let counted =
+                    within(timeout, self.pages.count(&place.store, questions, || self.now().whole_ms())).await;
+                return counted.unwrap_or_else(|| failed(HostError::Timeout));
+            };
+            match within(timeout, self.redis.count(address, questions)).await {
+                Some(Ok(counts)) => counts.into_iter().map(Ok).collect(),
+                Some(Err(error)) => failed(error),
+                None => {
+                    self.redis.close();
+                    failed(HostError::Timeout)
+                }
+            }
+        })
     }
 
     fn admit<'a>(&'a self, binding: &'a str, _: &'a str, _: Duration) -> Task<'a, Result<bool, HostError>> {
@@ -135,12 +144,12 @@ impl Host for SpinHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn offset(&self, _zone: &str, _at: Timestamp) -> Option<i64> {
-        None
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64> {
+        zone::offset(zone, at)
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {
-        (body, Box::new(Sent))
+        watched(body)
     }
 
     fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {
@@ -168,7 +177,7 @@ impl Host for SpinHost {
 }
 
 /// Waits for a future, but not for ever.
-async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut late) = (pin!(future), pin!(spin_sdk::time::sleep(timeout)));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),

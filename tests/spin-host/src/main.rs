@@ -14,6 +14,7 @@ mod outbound;
 mod redis;
 mod routes;
 mod serve;
+mod swaps;
 mod variables;
 
 use std::collections::HashMap;
