@@ -4,9 +4,9 @@ use crate::contestant::{Contestant, edgate};
 use crate::gateway::{Places, on_workerd};
 use crate::load;
 use crate::plan::{Plan, get};
-use edgate_bench::program::say;
 use crate::statistics::Spread;
 use anyhow::Result;
+use edgate_bench::program::say;
 use std::net::SocketAddr;
 use std::time::Instant;
 

@@ -3,8 +3,8 @@
 
 use crate::contestant::{Contestant, edgate};
 use crate::plan::{Answer, Ask, Group, Row, get};
-use crate::targets::{Target, Unit};
 use crate::rounds::{self, Outcome};
+use crate::targets::{Target, Unit};
 use edgate_kit::running::{Deployment, Limiter};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -92,8 +92,7 @@ impl Contestant {
 /// A Worker with a bucket for each client, by hand.
 pub fn by_hand(room: Room, upstream: &str) -> Deployment {
     let (limit, seconds) = room.numbers();
-    let bindings =
-        [("UPSTREAM", json!(upstream)), ("LIMIT", json!(limit)), ("PERIOD", json!(seconds * 1_000))];
+    let bindings = [("UPSTREAM", json!(upstream)), ("LIMIT", json!(limit)), ("PERIOD", json!(seconds * 1_000))];
     Deployment {
         bindings: bindings.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         objects: BTreeMap::from([("COUNTERS".to_owned(), "Counter".to_owned())]),
@@ -163,7 +162,8 @@ pub fn rows() -> Vec<Row> {
 pub fn on_spin() -> Vec<Row> {
     let mut rows = vec![row("no limit, Spin", "edgate", Contestant::Spin, Contestant::Spin)];
     for (place, word) in [(Place::Redis, "Redis"), (Place::KeyValue, "key-value")] {
-        let kinds = [(Accuracy::Exact, Room::Plenty), (Accuracy::Leased, Room::Plenty), (Accuracy::Exact, Room::Nothing)];
+        let kinds =
+            [(Accuracy::Exact, Room::Plenty), (Accuracy::Leased, Room::Plenty), (Accuracy::Exact, Room::Nothing)];
         for (accuracy, room) in kinds {
             let workload = format!("{}{}, Spin with {word}", accuracy.name(), room.word());
             rows.push(row(&workload, "edgate", Contestant::SpinLimited(place, accuracy, room), Contestant::Spin));
@@ -202,9 +202,17 @@ pub fn judge(outcomes: &[Outcome]) -> Vec<Target> {
     let latency = by_hand.map(|(own, other)| own.p50_ms.median / other.p50_ms.median);
     let target = |what: &str, limit, measured| Target { what: what.to_owned(), limit, measured, unit: Unit::Ratio };
     vec![
-        target("CPU per request to no limit, leased", LEASED, to_none(Contestant::Limited(Accuracy::Leased, Room::Plenty))),
+        target(
+            "CPU per request to no limit, leased",
+            LEASED,
+            to_none(Contestant::Limited(Accuracy::Leased, Room::Plenty)),
+        ),
         target("CPU per request to js-object, exact", BY_HAND, cpu.map(|ratio| ratio.median)),
         target("p50 to js-object, exact", BY_HAND, latency),
-        target("CPU per request to no limit, denied", DENIED, to_none(Contestant::Limited(Accuracy::Exact, Room::Nothing))),
+        target(
+            "CPU per request to no limit, denied",
+            DENIED,
+            to_none(Contestant::Limited(Accuracy::Exact, Room::Nothing)),
+        ),
     ]
 }

@@ -5,8 +5,8 @@ use crate::limited;
 use crate::load::Amount;
 use crate::tokens::Tokens;
 use crate::upstream;
-use edgate_bench::program::say;
 use anyhow::Result;
+use edgate_bench::program::say;
 use edgate_kit::credentials::algorithm::Algorithm;
 use hyper::{Method, StatusCode};
 use std::fmt;
@@ -160,12 +160,9 @@ impl Row {
     /// in the service's number.
     pub fn is_baseline_of(&self, other: &Row) -> bool {
         let tokens = |row: &Row| row.ask.tokens.as_ref().map(Arc::as_ptr);
-        let same = || {
-            self.ask.method == other.ask.method && self.ask.gets == other.ask.gets && tokens(self) == tokens(other)
-        };
-        Some(self.contestant) == other.baseline
-            && self.group == other.group
-            && (self.group == Group::Limits || same())
+        let same =
+            || self.ask.method == other.ask.method && self.ask.gets == other.ask.gets && tokens(self) == tokens(other);
+        Some(self.contestant) == other.baseline && self.group == other.group && (self.group == Group::Limits || same())
     }
 
     /// How many requests begin in a second of its turn.

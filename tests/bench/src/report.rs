@@ -115,7 +115,17 @@ impl Report {
 
     /// The rows at one pace: the heading says at which.
     fn limits(&self) -> Table {
-        let heading = ["at 1,000 req/s", "name", "p50 ms", "added ms", "p99 ms", "CPU µs", "quartiles", "to no limit", "quartiles"];
+        let heading = [
+            "at 1,000 req/s",
+            "name",
+            "p50 ms",
+            "added ms",
+            "p99 ms",
+            "CPU µs",
+            "quartiles",
+            "to no limit",
+            "quartiles",
+        ];
         const { assert!(limited::PACE == 1_000, "as the heading says") };
         let mut table = Table::new(&heading, 2);
         for outcome in self.outcomes.iter().filter(|outcome| outcome.row.group == Group::Limits) {

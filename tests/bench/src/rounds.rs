@@ -4,9 +4,9 @@ use crate::contestant::Contestant;
 use crate::gateway::{Gateway, Places};
 use crate::load::{self, Amount};
 use crate::plan::{Plan, Row};
-use edgate_bench::program::say;
 use crate::statistics::{Spread, percentile_ms};
 use anyhow::{Context, Result};
+use edgate_bench::program::say;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
@@ -100,9 +100,7 @@ fn outcome(row: &Row, turns: &[Turn], all: &[(&Row, Vec<Turn>)]) -> Result<Outco
     let baseline = all.iter().find(|(other, _)| other.is_baseline_of(row));
     let cpu = |turns: &[Turn]| turns.iter().map(|turn| turn.cpu_us).collect::<Vec<_>>();
     let own = cpu(turns);
-    let slower = |others: &[Turn]| {
-        Spread::of(turns.iter().zip(others).map(|(turn, other)| turn.p50_ms - other.p50_ms))
-    };
+    let slower = |others: &[Turn]| Spread::of(turns.iter().zip(others).map(|(turn, other)| turn.p50_ms - other.p50_ms));
     Ok(Outcome {
         row: row.clone(),
         requests_per_second: spread(|turn| turn.requests_per_second)?,

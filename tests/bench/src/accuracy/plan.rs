@@ -1,5 +1,6 @@
 //! What is tried: which limits, where, and what happens meanwhile.
 
+use edgate_kit::running::Limiter;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -142,6 +143,13 @@ impl Case {
         let route = json!({ "match": { "path": self.path() }, "upstream": "counting", "limits": [name] });
         let binding = name.replace('-', "_").to_uppercase();
         [(format!("LIMIT_{binding}"), limit), (format!("ROUTE_{binding}"), route)]
+    }
+
+    /// The platform's own limiter, where it asks that.
+    pub fn limiter(&self) -> Option<(String, Limiter)> {
+        let binding = format!("REGIONAL_{}", self.name().replace('-', "_").to_uppercase());
+        let limiter = Limiter { limit: self.limit, period: 60 };
+        (self.accuracy == Accuracy::Regional).then_some((binding, limiter))
     }
 
     /// The most that may be admitted in this time: a rate's bucket is filled again, slowly.
