@@ -156,7 +156,7 @@ pub enum LimitOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     pub counter: String,
-    /// The hash of its key.
+    /// By what the instance knows its key.
     pub key: [u8; 32],
     /// The tier whose numbers these are; the limit's own where there is none.
     pub numbers: Option<usize>,

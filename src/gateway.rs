@@ -1,7 +1,9 @@
 //! The life of a request, in one place: [`Gateway::handle`] and `Gateway::run` show every step in order. Nothing
 //! registers itself.
 
+use crate::admin;
 use crate::body::Body;
+use crate::config::limit::Admin;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
 use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
 use crate::headers::forwarded::{self, forward, host_of};
@@ -76,6 +78,7 @@ pub enum Action {
     Proxy(Proxy),
     Redirect(Redirect),
     Respond(Respond),
+    Admin(Admin),
 }
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -170,7 +173,7 @@ impl Gateway {
             match &route.action {
                 Action::Proxy(proxy) => proxy.templates().for_each(|template| interest.template(template)),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
-                Action::Respond(_) => {}
+                Action::Respond(_) | Action::Admin(_) => {}
             }
         }
         interest
@@ -308,6 +311,7 @@ impl Gateway {
             },
             Action::Redirect(redirect) => redirect.answer(ex),
             Action::Respond(respond) => respond.answer(host, ex).await,
+            Action::Admin(Admin::Limits) => admin::answer(host, ex, &self.limits).await,
         }
     }
 

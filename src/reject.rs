@@ -40,6 +40,10 @@ pub enum Reject {
     BodyTooLarge,
     /// The request has been here before.
     Loop,
+    /// An operator's question cannot be answered as it is asked: what is wrong with it.
+    BadQuestion(String),
+    /// An operator asks for a limit that is not there: which there are.
+    UnknownLimit(String),
     /// The client may not call at all.
     AccessDenied,
     /// A page of another origin may not send what its browser asks for.
@@ -178,6 +182,8 @@ impl Reject {
             Reject::Forbidden,
             Reject::CorsRefused,
             Reject::NoRoute,
+            Reject::BadQuestion("`limit` says which limit is meant.".to_owned()),
+            Reject::UnknownLimit("There is no such limit.".to_owned()),
             Reject::QuotaExceeded(Exceeded { policies: vec![Rc::from("per-client")], retry_after: Some(7) }),
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
@@ -223,6 +229,11 @@ impl Reject {
                 StatusCode::BAD_REQUEST,
                 "A part of the request that the route needs is missing, or has characters it cannot have.",
             ),
+            // What is said of these two is their own: it depends on the configuration.
+            Reject::BadQuestion(_) => {
+                client("bad-question", StatusCode::BAD_REQUEST, "The question cannot be answered as it is asked.")
+            }
+            Reject::UnknownLimit(_) => client("unknown-limit", StatusCode::NOT_FOUND, "There is no such limit."),
             Reject::UrlTooLong => client("url-too-long", StatusCode::URI_TOO_LONG, "The path and query are too long."),
             Reject::HeadersTooLarge => client(
                 "headers-too-large",
@@ -299,6 +310,14 @@ impl Reject {
         }
     }
 
+    /// What the client is told where that is no fixed text.
+    fn own_detail(&self) -> Option<&str> {
+        match self {
+            Reject::BadQuestion(detail) | Reject::UnknownLimit(detail) => Some(detail),
+            _ => None,
+        }
+    }
+
     /// When to come back, in seconds, where that is known.
     fn retry_after(&self) -> Option<u64> {
         match self {
@@ -313,6 +332,7 @@ impl Reject {
         let Entry { code, status, detail, proxy_error } = self.entry();
         let (r#type, title) = self.kind(status);
         let request_id = ex.id.as_str();
+        let detail = self.own_detail().unwrap_or(detail);
         let violated_policies = match self {
             Reject::QuotaExceeded(exceeded) => Some(exceeded.policies.iter().map(|name| &**name).collect()),
             _ => None,

@@ -92,7 +92,8 @@ impl Case {
 fn config() -> Value {
     json!({
         "gateway": { "max_url": "64 B", "max_headers": "2 KB", "max_body": "1 KB", "api_key": {} },
-        "consumer": { "acme": { "api_keys": [{ "sha256": KEY_HASH }] } },
+        "consumer": { "acme": { "api_keys": [{ "sha256": KEY_HASH }] }, "operator": { "api_keys": [{ "sha256": OPERATOR_HASH }] } },
+        "limit": { "per-client": { "rate": "10/1m", "key": "client.address" } },
         "upstream": { "orders": { "url": "http://orders.test", "timeout": "200ms" } },
         "route": {
             "orders": { "match": { "path": "/orders/{*rest}", "methods": ["GET", "POST"] }, "upstream": "orders", "deadline": "10s" },
@@ -109,6 +110,11 @@ fn config() -> Value {
                 "access": { "deny": ["198.51.100.0/24"] },
                 "cors": { "origins": "https://app.test" },
             },
+            "operators": {
+                "match": { "path": "/_edgate/limits" },
+                "admin": "limits",
+                "authenticate": { "methods": ["api_key"] },
+            },
         },
         "issuer": {
             "login": {
@@ -123,6 +129,10 @@ fn config() -> Value {
 
 /// The SHA-256 of a consumer's key.
 const KEY_HASH: &str = "f21dee5ee558173eeb7d140be38182522843b0f041d4d93d7782878623b85ec3";
+
+/// The key of somebody who may look at limits, and its SHA-256.
+const OPERATOR: &str = "edgate_2WZm45yZYkRQJMPmNKz2njmF7xGTob3BcLv2ZF08Ueb0iwq1T";
+const OPERATOR_HASH: &str = "fc99ba00afac19fb0d1c64fe91ff8f89d02e0af922386cbdb3c3e24afa86d493";
 
 /// What the issuer signs with, and what nonces are made of.
 const SECRET: &str = "a secret that is known to this test alone";
@@ -185,6 +195,9 @@ fn cases() -> Vec<Case> {
         )
         .method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
+        Case::new("a question without a value of the key", "/_edgate/limits?limit=per-client")
+            .fields(&[("x-api-key", OPERATOR)]),
+        Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
         Case {
             twice: true,
             ..orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" }))
@@ -374,7 +387,11 @@ fn rows() -> Vec<Row> {
         rows.push(Row {
             code: entry.code,
             status: entry.status.as_str().to_owned(),
-            told: if entry.code == "bad-path" { "What is wrong with it.".to_owned() } else { entry.detail.to_owned() },
+            told: match entry.code {
+                "bad-path" | "bad-question" => "What is wrong with it.".to_owned(),
+                "unknown-limit" => "Which there are.".to_owned(),
+                _ => entry.detail.to_owned(),
+            },
             proxy_status: entry.proxy_error.map(|error| format!("`{error}`")).unwrap_or_default(),
             log: match (given.record["route"].is_null(), called) {
                 (true, _) => "",

@@ -8,6 +8,8 @@ mod explain;
 mod folder;
 #[path = "cli/key.rs"]
 mod key;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/revoke.rs"]
 mod revoke;
 #[path = "cli/token.rs"]
@@ -168,8 +170,9 @@ fn shells_get_completions() {
 #[test]
 fn every_command_shows_examples() {
     let folder = Folder::new("help");
-    let nested = ["key new", "key check", "key hash-password"];
-    let commands = ["check", "bind", "routes", "explain", "token", "json", "schema", "key", "revoke", "completions"];
+    let nested = ["key new", "key check", "key hash-password", "limits list", "limits show", "limits reset"];
+    let commands =
+        ["check", "bind", "routes", "explain", "token", "json", "schema", "key", "revoke", "limits", "completions"];
     for command in commands.into_iter().chain(nested) {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let outcome = folder.run(&words);

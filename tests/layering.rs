@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 17] = [
     &["interest", "refusal"],
     &["rule"],
     &["limit"],
-    &["policy::*", "respond", "upstream", "observe"],
+    &["policy::*", "admin", "respond", "upstream", "observe"],
     &["policy"],
     &["gateway"],
     &["compile"],

@@ -2,7 +2,7 @@
 //! claims are decided and requests are counted. Read from the sections themselves, so that it is known of a configuration
 //! with mistakes too.
 
-use super::limiters::{Limiter, binding_of};
+use super::limiters::Limiter;
 use super::objects::{CLAIMS, Class, LIMITS};
 
 use crate::compile::address;
@@ -13,6 +13,7 @@ use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
 use crate::config::words::{SecretName, Text};
 use crate::config::{Gateway, HeaderEdits, Route, Upstream};
+use crate::limit::binding;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -119,7 +120,7 @@ impl Needs {
             Accuracy::Regional => {
                 let limiter = limit.rate.as_deref().and_then(|rate| Limiter::of(rate, place.key("rate")));
                 if let (Some(Step::Key(name)), Some(limiter)) = (place.path.last(), limiter) {
-                    self.limiters.insert(binding_of(name), limiter);
+                    self.limiters.insert(binding(name), limiter);
                 }
             }
             Accuracy::Local => {}

@@ -176,6 +176,18 @@ pub enum Admin {
     Limits,
 }
 
+impl Accuracy {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accuracy::Exact => "exact",
+            Accuracy::Leased => "leased",
+            Accuracy::Regional => "regional",
+            Accuracy::Local => "local",
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Cost {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Cost, D::Error> {
         struct Value;

@@ -140,5 +140,5 @@ fn deployment(scenario: &Scenario) -> Deployment {
             (store.clone(), values.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect())
         })
         .collect();
-    Deployment { bindings, secrets: scenario.secrets.clone().into_iter().collect(), stores }
+    Deployment { bindings, secrets: scenario.secrets.clone().into_iter().collect(), stores, limiters: BTreeMap::new() }
 }

@@ -23,10 +23,17 @@ pub async fn start(host: HostName, deployment: &Deployment, allowed: Vec<String>
         };
         return Ok(Running::Workerd(Workerd::start(&options, deployment).await?));
     }
+    Ok(Running::Spin(spin(deployment, allowed, None).await?))
+}
+
+/// Starts a gateway on Spin, which shares its stores with others that have the same folder for them.
+pub async fn spin(deployment: &Deployment, allowed: Vec<String>, state: Option<&Path>) -> Result<Spin> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let wasm = root.join("build/spin/edgate.wasm");
     ensure!(wasm.exists(), "there is no {}: run scripts/build first", wasm.display());
     let program = spin::find_program(stand_in(root).as_deref()).await?;
-    Ok(Running::Spin(Spin::start(&spin::Options { program, wasm, allowed }, deployment).await?))
+    let options = spin::Options { program, wasm, allowed, state: state.map(Path::to_owned) };
+    Spin::start(&options, deployment).await
 }
 
 /// The stand-in for `spin up`, where it has been built.

@@ -84,6 +84,7 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
         }
         Action::Redirect(_) => format!("redirect: {}", action(gateway, sections, entry)),
         Action::Respond(_) => format!("respond: {}", action(gateway, sections, entry)),
+        Action::Admin(_) => format!("admin: {}", action(gateway, sections, entry)),
     };
     push("action", what);
 }

@@ -17,6 +17,8 @@ pub struct Turn<'a> {
     numbers: Numbers,
     tier: Option<usize>,
     pub values: Values,
+    /// By what the instance knows what it knows of it.
+    pub place: [u8; 32],
     pub counter: String,
     pub cost: u64,
     /// For how long a block may be kept; 0 where none is taken.
@@ -46,6 +48,7 @@ impl<'a> Turn<'a> {
             position,
             numbers: *numbers,
             tier,
+            place: limit.place(&values, tier),
             counter: limit.counter(numbers, &values),
             values,
             cost,
@@ -63,7 +66,7 @@ impl<'a> Turn<'a> {
     pub fn decide_here(&mut self, host: &SharedHost) {
         let limit = &self.applied.limit;
         let now = host.now().0;
-        let key = &self.values.hash;
+        let key = &self.place;
         if limit.accuracy == Accuracy::Local {
             let ask = self.ask(&**host, Act::Take { least: self.cost, most: self.cost });
             self.by = "instance";
@@ -110,7 +113,7 @@ impl<'a> Turn<'a> {
     /// Takes the answer of a shared counter, to a question that was asked then.
     pub fn counted(&mut self, host: &SharedHost, count: Count, asked: f64) {
         let limit = &self.applied.limit;
-        let key = self.values.hash;
+        let key = self.place;
         self.decide(&count);
         if count.taken == 0 {
             if !matches!(self.numbers, Numbers::Concurrency { .. }) {
@@ -174,12 +177,12 @@ impl<'a> Turn<'a> {
         let now = host.now();
         let amount = self.cost;
         let Some(stamp) = self.stamp.take() else {
-            limit.known.put_back(&self.values.hash, amount, now.0);
+            limit.known.put_back(&self.place, amount, now.0);
             return None;
         };
         let ask = self.ask(&**host, Act::Return { amount, stamp });
         if limit.accuracy == Accuracy::Local {
-            limit.known.ask(self.values.hash, &ask, now.0);
+            limit.known.ask(self.place, &ask, now.0);
             return None;
         }
         Some(Question { counter: self.counter.clone(), ask })
@@ -188,7 +191,7 @@ impl<'a> Turn<'a> {
     /// What is left of it for the answer and the log. `None` where it was not asked, since another one refused already.
     pub fn note(self, host: &SharedHost, stage: Stage) -> Option<LimitNote> {
         let outcome = self.outcome?;
-        let (counter, key) = (self.counter.clone(), self.values.hash);
+        let (counter, key) = (self.counter.clone(), self.place);
         // What came of a block has no stamp of its own: it goes back to the block.
         let stamp = self.stamp.or((self.by == "lease").then_some(0));
         let taken = stamp.map(|stamp| Taken { counter, key, numbers: self.tier, stamp, amount: self.cost });

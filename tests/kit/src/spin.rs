@@ -41,6 +41,8 @@ pub struct Options {
     pub wasm: PathBuf,
     /// `allowed_outbound_hosts`.
     pub allowed: Vec<String>,
+    /// The folder that has the values of key-value stores, where several have the same; else one of its own.
+    pub state: Option<PathBuf>,
 }
 
 /// A Spin that serves a gateway. It ends when it is dropped.
@@ -88,10 +90,15 @@ impl Spin {
         let manifest = folder.path().join("spin.toml");
         let text = manifest::render(options, deployment)?;
         std::fs::write(&manifest, text).with_context(|| format!("cannot write {}", manifest.display()))?;
-        let state = folder.path().join("state");
+        let own = folder.path().join("state");
+        let state = options.state.clone().unwrap_or_else(|| own.clone());
+        let logs = own.join("logs");
         let values = matches!(options.program, Program::StandIn(_)).then(|| state.join("kv"));
         let (_port, address) = reserve_port()?;
         let mut command = command(&options.program, &manifest, &state, address);
+        if options.state.is_some() {
+            command.arg("--log-dir").arg(&logs);
+        }
         match &values {
             Some(folder) => write_all(folder, &deployment.stores)?,
             None => {
@@ -108,7 +115,7 @@ impl Spin {
         let address = address_in(&serving.context("Spin does not start")?)?;
         let mut following = JoinSet::new();
         for name in ["edgate_stdout.txt", "edgate_stderr.txt"] {
-            following.spawn(follow(state.join("logs").join(name), lines.clone()));
+            following.spawn(follow(logs.join(name), lines.clone()));
         }
         Ok(Spin { address, lines, values, process, _following: following, _folder: folder })
     }

@@ -32,7 +32,7 @@ fn options(folder: &Path, text: &str) -> Options {
     let wasm = folder.join("edgate.wasm");
     std::fs::write(&wasm, "").expect("it can be written");
     let allowed = vec!["http://127.0.0.1:9101".to_owned()];
-    Options { program: Program::StandIn(script(folder, text)), wasm, allowed }
+    Options { program: Program::StandIn(script(folder, text)), wasm, allowed, state: None }
 }
 
 #[tokio::test]
