@@ -66,25 +66,38 @@ impl<'a> Turn<'a> {
     pub fn decide_here(&mut self, host: &SharedHost) {
         let limit = &self.applied.limit;
         let now = host.now().0;
-        let key = &self.place;
         if limit.accuracy == Accuracy::Local {
             let ask = self.ask(&**host, Act::Take { least: self.cost, most: self.cost });
             self.by = "instance";
-            match limit.known.ask(*key, &ask, now) {
+            match limit.known.ask(self.place, &ask, now) {
                 Some(count) => {
                     self.decide(&count);
                     self.stamp = (count.taken > 0).then_some(count.stamp);
                 }
                 None => self.failed(),
             }
-        } else if let Some(retry_ms) = limit.known.denied(key, self.cost, now) {
+            return;
+        }
+        // What the instance has is there, whatever the counter has said since.
+        if self.spend(now) {
+            return;
+        }
+        if let Some(retry_ms) = limit.known.denied(&self.place, self.cost, now) {
             self.by = "memory";
             self.outcome = Some(LimitOutcome::Denied);
             self.retry_ms = Some(retry_ms).filter(|ms| *ms < MOST);
-        } else if self.hold_ms > 0 && limit.known.spend(key, self.cost, now) {
+        }
+    }
+
+    /// Whether a block that the instance has is enough.
+    fn spend(&mut self, now: f64) -> bool {
+        let spent = self.hold_ms > 0 && self.applied.limit.known.spend(&self.place, self.cost, now);
+        if spent {
             self.by = "lease";
             self.outcome = Some(LimitOutcome::Admitted);
+            (self.left, self.reset_ms, self.retry_ms) = (None, None, None);
         }
+        spent
     }
 
     pub fn waits_for_counter(&self) -> bool {
@@ -119,6 +132,8 @@ impl<'a> Turn<'a> {
             if !matches!(self.numbers, Numbers::Concurrency { .. }) {
                 limit.known.deny(key, self.cost, count.retry_ms, host.now().0);
             }
+            // Another request may have got a block meanwhile.
+            self.spend(host.now().0);
             return;
         }
         self.stamp = Some(count.stamp);
