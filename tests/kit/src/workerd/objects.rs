@@ -81,8 +81,9 @@ impl Parts {
         let folder = folder.canonicalize().with_context(|| format!("there is no {}", folder.display()))?;
         let path = quote(&folder.to_string_lossy());
         self.services += &format!("    (name = \"objects\", disk = (path = {path}, writable = true)),\n");
-        let namespace =
-            |Class { name, .. }: &Class<'_>| format!("(className = \"{name}\", uniqueKey = \"{name}\", enableSql = true)");
+        let namespace = |Class { name, .. }: &Class<'_>| {
+            format!("(className = \"{name}\", uniqueKey = \"{name}\", enableSql = true)")
+        };
         let namespaces = classes.iter().map(namespace).collect::<Vec<_>>().join(", ");
         self.worker = format!(
             "      durableObjectNamespaces = [{namespaces}],\n      durableObjectStorage = (localDisk = \"objects\"),\n"
