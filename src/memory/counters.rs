@@ -55,3 +55,29 @@ impl Shelf {
         }
     }
 }
+
+/// A rate limiter as Cloudflare's is seen from outside: so many requests of a key in each period, and then no more.
+#[derive(Debug, Default)]
+pub struct Limiter {
+    pub limit: u64,
+    pub period_ms: u64,
+    /// How many there were of a key, and in which period.
+    counts: BTreeMap<String, (u64, u64)>,
+}
+
+impl Limiter {
+    pub fn new(limit: u64, period_ms: u64) -> Limiter {
+        Limiter { limit, period_ms, counts: BTreeMap::new() }
+    }
+
+    /// Whether one more may pass.
+    pub fn admit(&mut self, key: &str, now_ms: u64) -> bool {
+        let period = now_ms / self.period_ms.max(1);
+        let (last, count) = self.counts.entry(key.to_owned()).or_default();
+        if *last != period {
+            (*last, *count) = (period, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= self.limit
+    }
+}

@@ -9,18 +9,22 @@ use std::path::{Path, PathBuf};
 
 /// Starts a gateway on workerd or on Spin; there, it may call the addresses in `allowed`.
 pub async fn start(host: HostName, deployment: &Deployment, allowed: Vec<String>) -> Result<Running> {
+    start_with(host, deployment, allowed, Counters::Own).await
+}
+
+/// Starts a gateway; on workerd, these are its counters.
+pub async fn start_with(
+    host: HostName,
+    deployment: &Deployment,
+    allowed: Vec<String>,
+    counters: Counters,
+) -> Result<Running> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     if host == HostName::Workerd {
         let build = root.join("build/cloudflare");
         ensure!(build.join("index.js").exists(), "there is no {}: run scripts/build first", build.display());
         let workerd = root.join("node_modules/.bin/workerd");
-        let options = workerd::Options {
-            workerd,
-            build,
-            format: Format::Plain,
-            objects: Objects::Temporary,
-            counters: Counters::Own,
-        };
+        let options = workerd::Options { workerd, build, format: Format::Plain, objects: Objects::Temporary, counters };
         return Ok(Running::Workerd(Workerd::start(&options, deployment).await?));
     }
     Ok(Running::Spin(spin(deployment, allowed, None).await?))

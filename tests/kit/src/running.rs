@@ -95,10 +95,15 @@ impl Running {
         }
     }
 
-    /// Sends a request. workerd hears of the client as Cloudflare's edge tells it: its address in `CF-Connecting-IP`,
-    /// and what else the request says of it in `CF-Blob`, in place of any such field of the client's own. Spin sees the
-    /// address of the connection.
+    /// Sends a request, as [`Running::with_what_is_known`] has it.
     pub async fn send(&self, request: &Request) -> Result<SeenResponse> {
+        client::send(self.address(), &self.with_what_is_known(request)).await
+    }
+
+    /// A request as it must be sent. workerd hears of the client as Cloudflare's edge tells it: its address in
+    /// `CF-Connecting-IP`, and what else the request says of it in `CF-Blob`, in place of any such field of the client's
+    /// own. Spin sees the address of the connection.
+    pub fn with_what_is_known(&self, request: &Request) -> Request {
         let mut request = request.clone();
         if let Running::Workerd(_) = self {
             let address = ("cf-connecting-ip".to_owned(), request.peer.to_string());
@@ -109,6 +114,6 @@ impl Running {
             }
             request.peer = Ipv4Addr::LOCALHOST.into();
         }
-        client::send(self.address(), &request).await
+        request
     }
 }

@@ -141,6 +141,15 @@ impl Spin {
         write_value(folder, store, key, value)
     }
 
+    /// Writes something else over all values of a store. Only the stand-in keeps values where they can be changed.
+    pub fn overwrite(&self, store: &str) -> Result<()> {
+        let folder = self.values.as_deref().context("cannot change a value that the real Spin keeps")?.join(store);
+        for file in std::fs::read_dir(&folder).with_context(|| format!("there is no {}", folder.display()))? {
+            std::fs::write(file?.path(), "no state at all")?;
+        }
+        Ok(())
+    }
+
     /// A value of a store, without the time until which the component wants it kept. Only the stand-in keeps values where
     /// they can be read.
     pub fn value(&self, store: &str, key: &str) -> Result<Option<String>> {

@@ -13,6 +13,7 @@ use crate::process::{Ending, Process};
 use crate::running::Deployment;
 use anyhow::{Context, Result, anyhow};
 use config::Places;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,9 +29,6 @@ use values::Values;
 
 /// The Workers runtime that the gateway is written for; the same stands in `wrangler.toml`.
 pub const COMPATIBILITY_DATE: &str = "2026-11-01";
-
-/// What it has beside that, as workerd's configuration lists it.
-const COMPATIBILITY_FLAGS: &str = "\"enable_request_signal\"";
 
 /// The socket of the gateway.
 const HTTP: &str = "http";
@@ -128,6 +126,29 @@ impl Workerd {
         let config = config::render(&self.options, &self.deployment, &places)?;
         (self.process, self.ports) = serve(&self.options, &config, self.folder.path(), &self.lines).await?;
         Ok(())
+    }
+
+    /// Ends it without warning, until [`Workerd::restart`].
+    pub async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Writes something else over what its Durable Objects have kept. They begin anew with that.
+    pub async fn corrupt_objects(&mut self) -> Result<()> {
+        self.process.kill().await;
+        let folder = objects::folder(&self.options.objects, self.folder.path()).context("it has no objects")?;
+        objects::corrupt(&self.options.workerd.with_file_name("node"), folder).await?;
+        self.restart().await
+    }
+
+    /// Stops it where it is: what is sent to it is taken, and not answered until [`Workerd::resume`].
+    pub fn pause(&self) -> Result<()> {
+        self.process.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal(Signal::CONT)
     }
 
     /// Where it listens.

@@ -3,8 +3,10 @@
 use super::config::quote;
 use super::{COMPATIBILITY_DATE, Counters, Objects};
 use crate::running::Deployment;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::path::Path;
+use std::process::Stdio;
+use tokio::process::Command;
 
 /// A class of edgate's Durable Objects, and its binding. Its name also tells its storage from that of other classes.
 struct Class<'a> {
@@ -128,4 +130,13 @@ pub(super) fn folder<'a>(objects: &'a Objects, temporary: &'a Path) -> Option<&'
         Objects::Temporary => Some(temporary),
         Objects::Folder(folder) => Some(folder),
     }
+}
+
+/// Writes something else over every value of the objects that are kept in a folder, with Node's SQLite.
+pub(super) async fn corrupt(node: &Path, folder: &Path) -> Result<()> {
+    let mut command = Command::new(node);
+    command.args(["--no-warnings", "--input-type=module", "--eval", include_str!("corrupt.js")]).arg(folder);
+    let output = command.stdin(Stdio::null()).output().await.with_context(|| format!("no {}", node.display()))?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
