@@ -139,6 +139,13 @@ impl Gateway {
         (response, ex)
     }
 
+    /// A request as policies see it first, before they have changed anything.
+    pub fn received(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
+        let mut ex = self.open(host, incoming);
+        self.pass_on(&mut ex);
+        ex
+    }
+
     async fn run_to_end(&self, host: &SharedHost, ex: &mut Exchange) -> Response<Body> {
         let mut response = match self.answer(host, ex).await {
             Ok(response) => response,

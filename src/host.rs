@@ -268,6 +268,7 @@ impl fmt::Display for HostError {
 
 /// What a platform can do, as data that a configuration is checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a platform, of which none follows from another")]
 pub struct Capabilities {
     pub platform: Platform,
     /// Whether a WebSocket can pass.

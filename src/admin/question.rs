@@ -79,8 +79,11 @@ pub fn names(part: &Part) -> impl Iterator<Item = &str> {
     part.text.split(" or ")
 }
 
-/// The value of a part, and which of its sources has it; `None` where the requests have none.
-fn given<'a>(part: &'a Part, pairs: &[(String, String)]) -> Result<(&'a str, Option<(usize, String)>), String> {
+/// A value of a part, and which of its sources has it.
+type Given = (usize, String);
+
+/// The name by which a part is given, and its value; `None` where the requests have none.
+fn given<'a>(part: &'a Part, pairs: &[(String, String)]) -> Result<(&'a str, Option<Given>), String> {
     let mut all = Vec::new();
     for (position, name) in names(part).enumerate() {
         let values = pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| Some(value.as_str()));

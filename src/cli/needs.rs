@@ -204,7 +204,7 @@ fn section<T: DeserializeOwned>(place: Place, value: &Value) -> Option<(Place, T
 }
 
 /// As `allowed_outbound_hosts` has it, which knows no port of its own for `rediss`.
-fn redis_origin(address: &str) -> Option<String> {
+pub fn redis_origin(address: &str) -> Option<String> {
     let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "redis" | "rediss"))?;
     Some(format!("{}://{}:{}", url.scheme(), url.host_str()?, url.port().unwrap_or(6379)))
 }

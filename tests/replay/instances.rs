@@ -30,7 +30,7 @@ pub async fn start(
         bindings: vec![("EDGATE".to_owned(), source)],
         secrets,
         stores: BTreeMap::from([(STORE.to_owned(), values)]),
-        limiters: BTreeMap::new(),
+        ..Deployment::default()
     };
     start::start(host, &deployment, allowed).await
 }

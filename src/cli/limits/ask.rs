@@ -56,14 +56,15 @@ pub fn send(asked: &Asked) -> Result<String, String> {
 fn read(response: Response<Body>) -> Result<String, String> {
     let (parts, mut body) = response.into_parts();
     let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is = |wanted: &str| media_type.split(';').next().unwrap_or_default().trim() == wanted;
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
     let text = body.with_config().limit(MOST_BYTES).read_to_string();
     let text = text.map_err(|error| format!("the answer breaks off: {error}"))?;
     match parts.status {
-        StatusCode::OK if is("application/json") => Ok(text.trim_end().to_owned()),
+        StatusCode::OK if media_type == "application/json" => Ok(text.trim_end().to_owned()),
         StatusCode::OK => Err(NOT_HERE.to_owned()),
         status => {
-            let problem = is("application/problem+json").then(|| serde_json::from_str::<Problem>(&text).ok()).flatten();
+            // A page of somebody else's is no JSON.
+            let problem = serde_json::from_str(&text).ok().filter(|_| media_type.ends_with("+json"));
             Err(refused(status, &parts.headers, problem))
         }
     }
