@@ -43,6 +43,7 @@
 
 mod bucket;
 mod line;
+pub mod redis;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -292,4 +293,9 @@ fn steady(at: u64, now: u64) -> (u64, bool) {
         Some(back) if back <= JITTER_MS => (at, false),
         back => (now, back.is_some()),
     }
+}
+
+/// How long to wait, by a clock that stands still for a while first.
+fn wait(time: u64, ahead: u64) -> u64 {
+    if time == 0 { 0 } else { time.saturating_add(ahead).min(MOST) }
 }
