@@ -18,6 +18,7 @@ use spin_sdk::wasip3;
 use spin_sdk::wasip3::http::client;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -25,7 +26,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Default)]
 pub struct SpinHost {
     redis: Redis,
-    pages: Pages,
+    pages: Rc<Pages>,
 }
 
 /// How long Redis may take to decide a claim: it takes a millisecond, or is not well.
@@ -37,8 +38,7 @@ const EXPIRES: &[u8] = b"edgate-expires:";
 
 impl Host for SpinHost {
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(since_epoch.as_secs_f64() * 1000.0)
+        now()
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -124,8 +124,7 @@ impl Host for SpinHost {
         Box::pin(async move {
             let failed = |error| vec![Err(error); questions.len()];
             let Some(address) = place.redis.as_deref() else {
-                let counted =
-                    within(timeout, self.pages.count(&place.store, questions, || self.now().whole_ms())).await;
+                let counted = within(timeout, self.pages.count(&place.store, questions, || now().whole_ms())).await;
                 return counted.unwrap_or_else(|| failed(HostError::Timeout));
             };
             match within(timeout, self.redis.count(address, questions)).await {
@@ -174,6 +173,11 @@ impl Host for SpinHost {
     fn log(&self, line: &str) {
         println!("{line}");
     }
+}
+
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since_epoch.as_secs_f64() * 1000.0)
 }
 
 /// Waits for a future, but not for ever.
