@@ -70,6 +70,18 @@ fn object_decides_with_the_cores_arithmetic() {
 }
 
 #[wasm_bindgen_test]
+fn what_came_too_late_is_given_back() {
+    let back = |ask: &str, answer: &str| giving_back(ask, answer);
+    let bucket = "bucket 10 60000 10";
+    assert_eq!(back(&format!("take 1 5 {bucket}"), "4 6 0 0 77 0"), Some(format!("return 4 77 {bucket}")));
+    assert_eq!(back(&format!("take 1 5 {bucket}"), "0 0 6000 0 0 0"), None);
+    assert_eq!(back(&format!("take 1 5 {bucket}"), "E other Error: lost"), None);
+    for act in ["charge 4", "return 4 77", "renew 4 77", "look 4", "forget"] {
+        assert_eq!(back(&format!("{act} {bucket}"), "4 6 0 0 77 0"), None, "{act}");
+    }
+}
+
+#[wasm_bindgen_test]
 fn limiter_of_the_platform_is_asked_for_a_key() {
     let admit = || task(async |host| host.admit("REGIONAL_A", "key", SECOND).await);
     let step = admit();
