@@ -43,7 +43,6 @@
 
 mod bucket;
 mod line;
-pub mod redis;
 mod sum;
 #[cfg(test)]
 mod tests;
