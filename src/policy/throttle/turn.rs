@@ -29,7 +29,7 @@ pub struct Turn<'a> {
     pub left: Option<u64>,
     pub reset_ms: Option<u64>,
     pub retry_ms: Option<u64>,
-    /// What goes with giving back what a shared counter gave.
+    /// What goes with giving back what was taken, of a counter or of a block.
     stamp: Option<u64>,
 }
 
@@ -77,13 +77,17 @@ impl<'a> Turn<'a> {
                 }
                 None => self.failed(),
             }
+        } else if self.hold_ms > 0
+            && let Some(stamp) = limit.known.spend(key, self.cost, now)
+        {
+            // Also where the counter has nothing more: what the instance has of it is there to be spent.
+            self.by = "lease";
+            self.outcome = Some(LimitOutcome::Admitted);
+            self.stamp = Some(stamp);
         } else if let Some(retry_ms) = limit.known.denied(key, self.cost, now) {
             self.by = "memory";
             self.outcome = Some(LimitOutcome::Denied);
             self.retry_ms = Some(retry_ms).filter(|ms| *ms < MOST);
-        } else if self.hold_ms > 0 && limit.known.spend(key, self.cost, now) {
-            self.by = "lease";
-            self.outcome = Some(LimitOutcome::Admitted);
         }
     }
 
@@ -176,10 +180,11 @@ impl<'a> Turn<'a> {
         let limit = &self.applied.limit;
         let now = host.now();
         let amount = self.cost;
-        let Some(stamp) = self.stamp.take() else {
-            limit.known.put_back(&self.place, amount, now.0);
+        let stamp = self.stamp.take()?;
+        if self.by == "lease" {
+            limit.known.put_back(&self.place, (amount, stamp), now.0);
             return None;
-        };
+        }
         let ask = self.ask(&**host, Act::Return { amount, stamp });
         if limit.accuracy == Accuracy::Local {
             limit.known.ask(self.place, &ask, now.0);
@@ -192,9 +197,7 @@ impl<'a> Turn<'a> {
     pub fn note(self, host: &SharedHost, stage: Stage) -> Option<LimitNote> {
         let outcome = self.outcome?;
         let (counter, key) = (self.counter.clone(), self.place);
-        // What came of a block has no stamp of its own: it goes back to the block.
-        let stamp = self.stamp.or((self.by == "lease").then_some(0));
-        let taken = stamp.map(|stamp| Taken { counter, key, numbers: self.tier, stamp, amount: self.cost });
+        let taken = self.stamp.map(|stamp| Taken { counter, key, numbers: self.tier, stamp, amount: self.cost });
         let (limit, numbers) = (&self.applied.limit, &self.numbers);
         let note = fields::note(&**host, limit, numbers, stage, self.position);
         let Turn { by, left, reset_ms, retry_ms, .. } = self;
