@@ -90,17 +90,17 @@ impl Known {
         self.denied.borrow_mut().put(key, Denied { cost, retry_at }, until);
     }
 
-    /// Spends what the instance has, if it has as much.
-    pub fn spend(&self, key: &[u8; 32], cost: u64, now: f64) -> bool {
-        let Some(lease) = self.leases.borrow_mut().get(key, now) else { return false };
+    /// Spends what the instance has, if it has as much. Gives back the stamp of the block.
+    pub fn spend(&self, key: &[u8; 32], cost: u64, now: f64) -> Option<u64> {
+        let lease = self.leases.borrow_mut().get(key, now)?;
         lease.drop_ended(now);
         let blocks = lease.blocks.borrow();
-        let Some(block) = blocks.iter().find(|block| block.left.get() >= cost) else { return false };
+        let block = blocks.iter().find(|block| block.left.get() >= cost)?;
         block.left.set(block.left.get() - cost);
         if block.left.get() == 0 {
             lease.used_up(block, now);
         }
-        true
+        Some(block.stamp)
     }
 
     /// How much to ask a counter for. One request at a time asks for a block: all that come at once would take all there
@@ -136,10 +136,11 @@ impl Known {
         Some(block)
     }
 
-    /// Puts back what was spent of a block.
-    pub fn put_back(&self, key: &[u8; 32], cost: u64, now: f64) {
+    /// Puts back what was spent of a block with this stamp. Where that has ended, or is used up, it has been counted: in a
+    /// younger one it would be given back as if it had been taken later.
+    pub fn put_back(&self, key: &[u8; 32], (cost, stamp): (u64, u64), now: f64) {
         if let Some(lease) = self.leases.borrow_mut().get(key, now)
-            && let Some(block) = lease.blocks.borrow().iter().find(|block| block.until > now)
+            && let Some(block) = lease.blocks.borrow().iter().find(|block| block.until > now && block.stamp == stamp)
         {
             block.left.set(block.left.get() + cost);
         }
@@ -229,8 +230,8 @@ mod tests {
         // One that never hears of its block holds the others up for a moment.
         assert_eq!(known.block_size(&KEY, 1, 1.0 + ASKING_MS), 2);
         known.keep(KEY, &gives(2, 900), 1, 2.0, 5_000);
-        assert!(known.spend(&KEY, 1, 3.0));
-        assert!(!known.spend(&KEY, 1, 3.0));
+        assert!(known.spend(&KEY, 1, 3.0).is_some());
+        assert!(known.spend(&KEY, 1, 3.0).is_none());
         assert_eq!(known.block_size(&KEY, 1, 3.0), 4);
     }
 

@@ -29,7 +29,7 @@ pub struct Turn<'a> {
     pub left: Option<u64>,
     pub reset_ms: Option<u64>,
     pub retry_ms: Option<u64>,
-    /// What goes with giving back what a shared counter gave.
+    /// What goes with giving back what was taken, of a counter or of a block.
     stamp: Option<u64>,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Turn<'a> {
             }
             return;
         }
-        // What the instance has is there, whatever the counter has said since.
+        // What the instance has is there to be spent, whatever the counter has said since.
         if self.spend(now) {
             return;
         }
@@ -91,13 +91,15 @@ impl<'a> Turn<'a> {
 
     /// Whether a block that the instance has is enough.
     fn spend(&mut self, now: f64) -> bool {
-        let spent = self.hold_ms > 0 && self.applied.limit.known.spend(&self.place, self.cost, now);
-        if spent {
+        let known = &self.applied.limit.known;
+        let stamp = if self.hold_ms > 0 { known.spend(&self.place, self.cost, now) } else { None };
+        if stamp.is_some() {
             self.by = "lease";
             self.outcome = Some(LimitOutcome::Admitted);
+            self.stamp = stamp;
             (self.left, self.reset_ms, self.retry_ms) = (None, None, None);
         }
-        spent
+        stamp.is_some()
     }
 
     pub fn waits_for_counter(&self) -> bool {
@@ -191,10 +193,11 @@ impl<'a> Turn<'a> {
         let limit = &self.applied.limit;
         let now = host.now();
         let amount = self.cost;
-        let Some(stamp) = self.stamp.take() else {
-            limit.known.put_back(&self.place, amount, now.0);
+        let stamp = self.stamp.take()?;
+        if self.by == "lease" {
+            limit.known.put_back(&self.place, (amount, stamp), now.0);
             return None;
-        };
+        }
         let ask = self.ask(&**host, Act::Return { amount, stamp });
         if limit.accuracy == Accuracy::Local {
             limit.known.ask(self.place, &ask, now.0);
@@ -207,9 +210,7 @@ impl<'a> Turn<'a> {
     pub fn note(self, host: &SharedHost, stage: Stage) -> Option<LimitNote> {
         let outcome = self.outcome?;
         let (counter, key) = (self.counter.clone(), self.place);
-        // What came of a block has no stamp of its own: it goes back to the block.
-        let stamp = self.stamp.or((self.by == "lease").then_some(0));
-        let taken = stamp.map(|stamp| Taken { counter, key, numbers: self.tier, stamp, amount: self.cost });
+        let taken = self.stamp.map(|stamp| Taken { counter, key, numbers: self.tier, stamp, amount: self.cost });
         let (limit, numbers) = (&self.applied.limit, &self.numbers);
         let note = fields::note(&**host, limit, numbers, stage, self.position);
         let Turn { by, left, reset_ms, retry_ms, .. } = self;

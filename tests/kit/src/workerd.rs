@@ -30,6 +30,9 @@ use values::Values;
 /// The Workers runtime that the gateway is written for; the same stands in `wrangler.toml`.
 pub const COMPATIBILITY_DATE: &str = "2026-11-01";
 
+/// What it has beside that, as workerd's configuration lists it.
+const COMPATIBILITY_FLAGS: &str = "\"enable_request_signal\"";
+
 /// The socket of the gateway.
 const HTTP: &str = "http";
 
@@ -131,6 +134,11 @@ impl Workerd {
     /// Ends it without warning, until [`Workerd::restart`].
     pub async fn kill(&mut self) {
         self.process.kill().await;
+    }
+
+    /// Starts it again, if it was killed.
+    pub async fn start_unless_it_runs(&mut self) -> Result<()> {
+        if self.process.runs() { Ok(()) } else { self.restart().await }
     }
 
     /// Writes something else over what its Durable Objects have kept. They begin anew with that.
