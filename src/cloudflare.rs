@@ -19,7 +19,7 @@ use crate::config::{Platform, document};
 use crate::host::{Capabilities, SharedHost, Task};
 use crate::instance::Instance;
 use crate::interest::Interest;
-use crate::meter;
+use crate::meter::{self, Act, Ask, Count};
 use fields::Received;
 use host::WorkersHost;
 use std::cell::{Cell, RefCell};
@@ -134,6 +134,15 @@ pub fn decide(state: Option<String>, ask: &str, now: f64) -> Option<String> {
         wire::push(&mut lines, &state);
     }
     Some(lines)
+}
+
+/// What to ask of a counter whose answer came when nobody waited for it any more, so that what it gave is not lost.
+/// Nothing where it gave nothing.
+#[wasm_bindgen(js_name = givingBack)]
+pub fn giving_back(ask: &str, answer: &str) -> Option<String> {
+    let Ask { act: Act::Take { .. }, meter } = Ask::parse(ask)? else { return None };
+    let Count { taken: amount @ 1.., stamp, .. } = Count::parse(answer)? else { return None };
+    Some(Ask { act: Act::Return { amount, stamp }, meter }.line())
 }
 
 /// Polls a task once: either it answers, or it says what it waits for.

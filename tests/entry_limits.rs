@@ -83,26 +83,27 @@ fn counters_that_are_not_bound_are_denied() {
 }
 
 #[test]
-fn counter_that_is_late_has_timed_out_and_the_others_have_not() {
+fn counter_that_is_late_has_timed_out_and_gets_back_what_it_gave() {
     run(async {
         // Counters of another process, which may be slow and may fail.
         let mut counters = Upstream::start().await?;
         let say = |text: &str| Answer { body: AnswerBody::Whole(Content::Bytes(text.into())), ..Answer::default() };
-        let late = |millis| Some(Duration::from_millis(millis));
-        let broken = Answer { status: 500, delay: late(100), ..say("broken") };
-        counters.script(vec![say("1 0 0 0 0 0"), Answer { delay: late(300), ..say("2 0 0 0 0 0") }, broken]).await?;
-        let scripts = json!({ "/": [
-            ask("5000", &[("a", LONG)]),
-            ask("50", &[("a", LONG)]),
-            ask("20", &[("a", LONG)]),
-            step(&["S", "400"]),
-        ] });
+        let late = |millis, answer| Answer { delay: Some(Duration::from_millis(millis)), ..answer };
+        let broken = Answer { status: 500, ..say("broken") };
+        let script = vec![say("1 0 0 0 0 0"), late(300, say("2 0 0 0 0 0")), say("0 0 0 0 0 0"), late(300, broken)];
+        counters.script(script).await?;
+        let scripts = json!({
+            "/": [ask("5000", &[("a", LONG)]), ask("50", &[("b", LONG)])],
+            "/broken": [ask("50", &[("c", LONG)]), step(&["S", "400"])],
+        });
         let worker = start_with(scripts, Objects::None, Counters::At(counters.address())).await?;
         let worker = Running::Workerd(worker);
-        let told = replies(&worker, "/").await?;
-        assert_eq!(told[..3], [answers(&["1"]), answers(&["E timeout"]), answers(&["E timeout"])]);
-        counters.script(vec![Answer { fault: Some(Fault::Hang), ..Answer::default() }, say("7 0 0 0 0 0")]).await?;
-        // What came late, an error too, is nobody's any more.
+        // The request that asked is over when the answer comes.
+        assert_eq!(replies(&worker, "/").await?, [answers(&["1"]), answers(&["E timeout"])]);
+        let seen = counters.take_seen(3, PATIENCE).await;
+        let asked: Vec<_> = seen.iter().map(|seen| seen.body.text().into_owned()).collect();
+        assert_eq!(asked, [r#"["a","add 60000"]"#, r#"["b","add 60000"]"#, r#"["b","forget"]"#]);
+        assert_eq!(replies(&worker, "/broken").await?[0], answers(&["E timeout"]));
         is_quiet(&worker)
     });
 }

@@ -1,13 +1,9 @@
 // The end of an answer, for what goes on behind it.
 
-// E, id, the most ms. Gives a promise of whether the answer of this request has ended, one way or the other. A client
-// that goes away before there is an answer is seen where the Worker has the flag `enable_request_signal`. The end of a
-// WebSocket is not seen, only by whoever takes each message into his hands: it has ended when the time is over.
+// E, id, the most ms. Gives a promise of whether the answer of this request has ended, one way or the other. The end of a
+// WebSocket would be seen only by whoever takes each message into his hands: it has ended when the time is over.
 export function ended(cx, longest) {
-  if (cx.end === null) {
-    cx.end = Promise.withResolvers();
-    cx.request.signal.addEventListener("abort", cx.end.resolve);
-  }
+  cx.end ??= Promise.withResolvers();
   return new Promise((reply) => {
     const timer = setTimeout(() => reply(cx.upgraded ? "V\n1\n" : "V\n0"), longest);
     cx.end.promise.then(() => {

@@ -5,6 +5,7 @@ import wasm from "./edgate_bg.wasm";
 import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
 import { claim } from "./claims.js";
 import { ended, settle, watched } from "./ends.js";
+import { renew, worker } from "./instance.js";
 import { admit, count } from "./limits.js";
 import { sign, unusable, verify } from "./signatures.js";
 
@@ -12,10 +13,6 @@ export { EdgateClaims } from "./claims.js";
 export { EdgateLimits } from "./limits.js";
 
 initSync({ module: wasm });
-
-// The binding layer counts instances of the wasm here: it makes a new one after one has ended. `loaded` is ours: whether
-// the instance has read the configuration.
-const worker = globalThis.__worker_init_state;
 
 // The header fields that the gateway has to see, by direction, null for all of them; and what it asks of clients.
 const EVERYTHING = { request: null, response: null, country: true, certificate: true };
@@ -64,12 +61,11 @@ function client(cf) {
   return JSON.stringify(facts);
 }
 
-// The wasm ended, which nothing should make it do. This request is lost; the next one begins with a fresh instance
-// (the binding layer makes one), which has to be told everything again.
+// This request is lost; the next one begins with a fresh instance, which has to be told everything again.
 function lost(error, cx) {
   console.error(error);
   // A request of an instance that ended before says nothing about this one.
-  if (cx === undefined || cx.instance === worker.instanceId) worker.loaded = false;
+  if (cx === undefined || cx.instance === worker.instanceId) renew();
   return new Response("500 Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
@@ -129,7 +125,7 @@ async function drive(step, cx) {
           step = go(cx, lines, await claim(cx.env, lines));
           break;
         case "N":
-          step = go(cx, lines, await count(cx.env, lines));
+          step = go(cx, lines, await count(cx, lines));
           break;
         case "U":
           step = go(cx, lines, await admit(cx.env, lines));

@@ -1,7 +1,8 @@
 // Counters of limits that all instances share: Durable Objects, one for each counter, so that none waits for another.
 
 import { DurableObject } from "cloudflare:workers";
-import { decide } from "./edgate.js";
+import { decide, givingBack } from "./edgate.js";
+import { renew } from "./instance.js";
 
 const STATE = "counter";
 
@@ -10,28 +11,43 @@ const LONGEST_MS = 30 * 86_400_000;
 
 // N, id, time-out in ms, then counters and questions in turn. Gives a promise of the answers, which fails for nothing.
 // All are asked at once, and one timer is for all: what has not answered by then has timed out, the others have not.
-export function count(env, lines) {
-  const objects = env.EDGATE_LIMITS;
+export function count(cx, lines) {
+  const objects = cx.env.EDGATE_LIMITS;
   if (typeof objects?.getByName !== "function") return "E\ndenied\nno Durable Object namespace is bound as EDGATE_LIMITS";
   const answers = ["N"];
+  const asked = [];
+  let late = false;
   return new Promise((reply) => {
     let waiting = (lines.length - 3) / 2;
-    const timer = setTimeout(() => reply(answers.join("\n")), Number(lines[2]));
+    const timer = setTimeout(() => {
+      late = true;
+      cx.ctx.waitUntil(Promise.all(asked));
+      reply(answers.join("\n"));
+    }, Number(lines[2]));
     for (let at = 3, place = 1; at < lines.length; at += 2, place++) {
       answers.push("E timeout");
       const settle = (answer) => {
+        if (late) return giveBack(objects, lines[at], lines[at + 1], answer);
         answers[place] = answer;
         if (--waiting > 0) return;
         clearTimeout(timer);
         reply(answers.join("\n"));
       };
+      const failed = (error) => settle(failure(error));
       try {
-        objects.getByName(lines[at]).count(lines[at + 1]).then(settle, (error) => settle(failure(error)));
+        asked.push(objects.getByName(lines[at]).count(lines[at + 1]).then(settle, failed));
       } catch (error) {
-        settle(failure(error));
+        failed(error);
       }
     }
   });
+}
+
+// What a counter has given when nobody waited for it any more would count for nothing.
+function giveBack(objects, counter, ask, answer) {
+  const question = inCore(givingBack, ask, answer);
+  // Where that fails, too, it counts until it runs out.
+  if (question !== undefined) return objects.getByName(counter).count(question).then(undefined, () => {});
 }
 
 function failure(error) {
@@ -55,12 +71,12 @@ export function admit(env, lines) {
   });
 }
 
-// Asks the core. Where that ends the wasm, which nothing should, the next instance has to be told everything again.
-function answered(state, ask, now) {
+// Asks the core, of which any instance will do.
+function inCore(ask, ...of) {
   try {
-    return decide(state, ask, now);
+    return ask(...of);
   } catch (error) {
-    globalThis.__worker_init_state.loaded = false;
+    renew();
     throw error;
   }
 }
@@ -87,7 +103,7 @@ export class EdgateLimits extends DurableObject {
   // Decided and written before anything is waited for.
   count(ask) {
     const now = Date.now();
-    const decided = answered(this.state, ask, now);
+    const decided = inCore(decide, this.state, ask, now);
     if (decided === undefined) throw new Error("a question that cannot be read");
     const [answer, keep, state] = decided.split("\n");
     if (state === this.state) return answer;

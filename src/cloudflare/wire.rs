@@ -10,7 +10,7 @@
 //! | in, a response | `R`, status, `1` if there is a body, fields |
 //! | in, a value | `V`, then `1` and the value, or `0` |
 //! | in, bytes | `B`; they were handed to `deliver()` right before, piece by piece |
-//! | in, answers of counters | `N`, then for each question, in their order, what [`Count::line`] makes, or a failure |
+//! | in, answers of counters | `N`, then for each question, in their order, the answer's line, or a failure |
 //! | in, a failure | `E`, kind, message |
 //! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, `1` to upgrade, the changes |
 //! | out, a body to read | `B`, id, whose, the most bytes, time-out in ms |
@@ -18,7 +18,7 @@
 //! | out, a signature to check | `C`, id, algorithm, key, JWK, length of the signature; bytes: signature, message |
 //! | out, something to sign | `K`, id, algorithm, key, JWK; bytes: the message |
 //! | out, a claim | `L`, id, shard, ms to live, key |
-//! | out, questions to counters | `N`, id, time-out in ms, counters and questions in turn, these as [`Ask::line`] makes them |
+//! | out, questions to counters | `N`, id, time-out in ms, counters and questions in turn |
 //! | out, a question to the platform's rate limiter | `U`, id, binding, time-out in ms, key |
 //! | out, a wait | `S`, id, ms |
 //! | out, the end of the answer's body to wait for | `E`, id, the most ms |
@@ -28,7 +28,8 @@
 //! | before any of them | `W`, number of lines that follow for a step of its own, which goes on after the answer |
 //! | before any of them | `I`, number of names, the fields of requests, number of names, the fields of responses, wishes |
 //!
-//! A failure among answers of counters is one line: `E`, kind and message, with spaces between them.
+//! Questions to counters and their answers are lines of [`crate::meter`]. A failure among the answers is one line: `E`, kind
+//! and message, with spaces between them.
 //!
 //! Fields are names and values in turn: those of the last `I`, or all before there was one. Changes are: `1` to begin
 //! with what came in or `0` with nothing, the number of names to remove, those names, the number of fields to add, and

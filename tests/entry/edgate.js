@@ -53,6 +53,11 @@ export function decide(state, ask) {
   if (act === "forget") return "0 0 0 0 0 0\n0";
 }
 
+// What `add` has counted is given back with `forget`.
+export function givingBack(ask) {
+  return ask.startsWith("add") ? "forget" : undefined;
+}
+
 function behind(steps) {
   const id = ++last;
   tasks.set(id, { steps: [...steps], seen: [], delivered: [], behind: true });

@@ -32,7 +32,7 @@ pub fn build() -> Result<PathBuf> {
     std::fs::create_dir_all(&folder)?;
     let from = root.join("src/cloudflare");
     std::fs::copy(from.join("entry.js"), folder.join("index.js"))?;
-    for module in ["claims.js", "ends.js", "limits.js", "signatures.js"] {
+    for module in ["claims.js", "ends.js", "instance.js", "limits.js", "signatures.js"] {
         std::fs::copy(from.join(module), folder.join(module))?;
     }
     std::fs::copy(root.join("tests/entry/edgate.js"), folder.join("edgate.js"))?;
