@@ -43,6 +43,8 @@
 
 mod bucket;
 mod line;
+pub mod page;
+pub mod redis;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -50,9 +52,6 @@ mod tests;
 use bucket::Bucket;
 use line::{Line, Words};
 use sum::{Sum, Terms};
-
-pub mod page;
-pub mod redis;
 
 /// How far a clock may go back without having been set, in milliseconds.
 pub const JITTER_MS: u64 = 1_000;

@@ -113,7 +113,8 @@ impl Known {
         lease.left.set(count.left);
         let rest = count.taken.saturating_sub(cost);
         if rest == 0 {
-            lease.size.set(lease.size.get().saturating_mul(2).clamp(2, MOST));
+            // Not twice its own size: many that ask at the same time would make it as large as all there is.
+            lease.size.set(lease.size.get().max(count.taken.saturating_mul(2)).clamp(2, MOST));
             return None;
         }
         let until = asked + hold_ms as f64;

@@ -66,29 +66,36 @@ impl<'a> Turn<'a> {
     pub fn decide_here(&mut self, host: &SharedHost) {
         let limit = &self.applied.limit;
         let now = host.now().0;
-        let key = &self.place;
+        let key = self.place;
         if limit.accuracy == Accuracy::Local {
             let ask = self.ask(&**host, Act::Take { least: self.cost, most: self.cost });
             self.by = "instance";
-            match limit.known.ask(*key, &ask, now) {
+            match limit.known.ask(key, &ask, now) {
                 Some(count) => {
                     self.decide(&count);
                     self.stamp = (count.taken > 0).then_some(count.stamp);
                 }
                 None => self.failed(),
             }
-        } else if self.hold_ms > 0
-            && let Some(stamp) = limit.known.spend(key, self.cost, now)
-        {
-            // Also where the counter has nothing more: what the instance has of it is there to be spent.
-            self.by = "lease";
-            self.outcome = Some(LimitOutcome::Admitted);
-            self.stamp = Some(stamp);
-        } else if let Some(retry_ms) = limit.known.denied(key, self.cost, now) {
+        } else if self.spend(now) {
+            // What the counter has no more of, the instance may still have.
+        } else if let Some(retry_ms) = limit.known.denied(&key, self.cost, now) {
             self.by = "memory";
             self.outcome = Some(LimitOutcome::Denied);
             self.retry_ms = Some(retry_ms).filter(|ms| *ms < MOST);
         }
+    }
+
+    /// Takes it from a block of the instance, where there is one with as much.
+    fn spend(&mut self, now: f64) -> bool {
+        let known = &self.applied.limit.known;
+        let spent = (self.hold_ms > 0).then(|| known.spend(&self.place, self.cost, now)).flatten();
+        if spent.is_some() {
+            self.by = "lease";
+            self.outcome = Some(LimitOutcome::Admitted);
+            self.stamp = spent;
+        }
+        spent.is_some()
     }
 
     pub fn waits_for_counter(&self) -> bool {
@@ -118,6 +125,10 @@ impl<'a> Turn<'a> {
     pub fn counted(&mut self, host: &SharedHost, count: Count, asked: f64) {
         let limit = &self.applied.limit;
         let key = self.place;
+        // Requests that ask at the same time get all that there is in blocks, and the last of them gets nothing.
+        if count.taken == 0 && self.spend(host.now().0) {
+            return;
+        }
         self.decide(&count);
         if count.taken == 0 {
             if !matches!(self.numbers, Numbers::Concurrency { .. }) {

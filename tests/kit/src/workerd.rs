@@ -88,8 +88,8 @@ pub struct Options {
 /// A workerd that serves a gateway. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Workerd {
-    options: Options,
-    deployment: Deployment,
+    options: Box<Options>,
+    deployment: Box<Deployment>,
     ports: BTreeMap<String, u16>,
     lines: Lines,
     values: Values,
@@ -106,7 +106,7 @@ impl Workerd {
         let places = Places { values: values.address(), temporary: folder.path(), ports: &BTreeMap::new() };
         let config = config::render(options, deployment, &places)?;
         let (process, ports) = serve(options, &config, folder.path(), &lines).await?;
-        let (options, deployment) = (options.clone(), deployment.clone());
+        let (options, deployment) = (Box::new(options.clone()), Box::new(deployment.clone()));
         Ok(Workerd { options, deployment, ports, lines, values, process, folder })
     }
 
