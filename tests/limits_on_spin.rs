@@ -2,6 +2,7 @@
 //! several instances. However many clients ask at once, exactly as many requests as the limit says are let through, also
 //! where the counters go away and come back.
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "replay/start.rs"]
 mod start;
 

@@ -37,6 +37,11 @@ fn limited(limit: Value) -> Deployment {
     Deployment { bindings, ..Deployment::default() }
 }
 
+/// So many requests in all. A machine that is busy may take its time.
+fn quota(limit: usize) -> Value {
+    json!({ "quota": format!("{limit}/24h"), "key": "global", "on_failure": "deny", "timeout": "10s" })
+}
+
 /// The same, whose answers are those of an upstream.
 fn proxied(limit: Value, upstream: &Upstream) -> Deployment {
     let mut deployment = limited(limit);
@@ -85,8 +90,7 @@ fn is_quiet(worker: &Workerd) -> Result<()> {
 fn exactly_as_many_are_admitted_as_may_be() {
     run(async {
         for limit in [1, 100, 1_000] {
-            let quota = json!({ "quota": format!("{limit}/24h"), "key": "global", "on_failure": "deny" });
-            let worker = Workerd::start(&workers::options()?, &limited(quota)).await?;
+            let worker = Workerd::start(&workers::options()?, &limited(quota(limit))).await?;
             let statuses = crowd(&[worker.address()], 2 * limit + CLIENTS).await?;
             ensure!(statuses == Statuses::from([(200, limit), (429, limit + CLIENTS)]), "{limit}: {statuses:?}");
             is_quiet(&worker)?;
@@ -99,8 +103,7 @@ fn exactly_as_many_are_admitted_as_may_be() {
 fn exactly_as_many_are_admitted_by_several_processes_together() {
     run(async {
         for limit in [1, 100, 1_000] {
-            let quota = json!({ "quota": format!("{limit}/24h"), "key": "global", "on_failure": "deny" });
-            let all = Workerd::start_several(&workers::options()?, &limited(quota), 3).await?;
+            let all = Workerd::start_several(&workers::options()?, &limited(quota(limit)), 3).await?;
             let addresses: Vec<SocketAddr> = all.iter().map(Workerd::address).collect();
             let statuses = crowd(&addresses, 2 * limit + CLIENTS).await?;
             ensure!(statuses == Statuses::from([(200, limit), (429, limit + CLIENTS)]), "{limit}: {statuses:?}");
@@ -114,9 +117,8 @@ fn exactly_as_many_are_admitted_by_several_processes_together() {
 fn blocks_of_several_processes_are_never_more_than_the_limit() {
     run(async {
         for limit in [1, 100, 1_000] {
-            let quota = json!({
-                "quota": format!("{limit}/24h"), "key": "global", "accuracy": "leased", "on_failure": "deny",
-            });
+            let mut quota = quota(limit);
+            quota["accuracy"] = json!("leased");
             let all = Workerd::start_several(&workers::options()?, &limited(quota), 3).await?;
             let addresses: Vec<SocketAddr> = all.iter().map(Workerd::address).collect();
             let statuses = crowd(&addresses, 3 * limit + CLIENTS).await?;
@@ -132,8 +134,7 @@ fn blocks_of_several_processes_are_never_more_than_the_limit() {
 #[test]
 fn count_stays_when_workerd_is_killed_in_the_middle() {
     run(async {
-        let quota = json!({ "quota": "100/24h", "key": "global", "on_failure": "deny" });
-        let mut worker = Workerd::start(&workers::options()?, &limited(quota)).await?;
+        let mut worker = Workerd::start(&workers::options()?, &limited(quota(100))).await?;
         ensure!(crowd(&[worker.address()], 70).await? == Statuses::from([(200, 70)]));
         worker.restart().await?;
         let statuses = crowd(&[worker.address()], 100).await?;
@@ -148,8 +149,7 @@ fn count_stays_when_workerd_is_killed_in_the_middle() {
 fn counters_that_are_killed_under_load_admit_no_more_and_forget_nothing() {
     run(async {
         const LIMIT: usize = 2_000;
-        let quota = json!({ "quota": format!("{LIMIT}/24h"), "key": "global", "on_failure": "deny", "timeout": "2s" });
-        let mut all = Workerd::start_several(&workers::options()?, &limited(quota), 3).await?;
+        let mut all = Workerd::start_several(&workers::options()?, &limited(quota(LIMIT)), 3).await?;
         let addresses: Vec<SocketAddr> = all[1..].iter().map(Workerd::address).collect();
         let admitted = Arc::new(AtomicUsize::new(0));
         let clients = (0..CLIENTS).map(|client| {
@@ -242,8 +242,7 @@ async fn at_door(worker: &Workerd, name: &str, act: &str, ask: &str) -> Result<V
 }
 
 async fn with_door() -> Result<Workerd> {
-    let quota = json!({ "quota": "1000/24h", "key": "global", "on_failure": "deny" });
-    Workerd::start(&workers::with_door()?, &limited(quota)).await
+    Workerd::start(&workers::with_door()?, &limited(quota(1_000))).await
 }
 
 #[test]

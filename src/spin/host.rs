@@ -29,9 +29,6 @@ pub struct SpinHost {
     pages: Rc<Pages>,
 }
 
-/// How long Redis may take to decide a claim: it takes a millisecond, or is not well.
-const CLAIM: Duration = Duration::from_secs(5);
-
 /// Spin's stores have no time to live, so a value with one carries it: this, milliseconds since 1970, a line feed, the
 /// value.
 const EXPIRES: &[u8] = b"edgate-expires:";
@@ -108,10 +105,7 @@ impl Host for SpinHost {
     fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         Box::pin(async move {
             let address = redis.ok_or_else(|| HostError::Denied("there is no `gateway.redis`".to_owned()))?;
-            within(CLAIM, self.redis.claim(address, key, ttl)).await.unwrap_or_else(|| {
-                self.redis.close();
-                Err(HostError::Timeout)
-            })
+            self.redis.claim(address, key, ttl).await
         })
     }
 
@@ -127,14 +121,7 @@ impl Host for SpinHost {
                 let counted = within(timeout, self.pages.count(&place.store, questions, || now().whole_ms())).await;
                 return counted.unwrap_or_else(|| failed(HostError::Timeout));
             };
-            match within(timeout, self.redis.count(address, questions)).await {
-                Some(Ok(counts)) => counts.into_iter().map(Ok).collect(),
-                Some(Err(error)) => failed(error),
-                None => {
-                    self.redis.close();
-                    failed(HostError::Timeout)
-                }
-            }
+            self.redis.count(address, questions, timeout).await.unwrap_or_else(failed)
         })
     }
 

@@ -188,6 +188,10 @@ impl Ticket {
     fn take(bucket: Rc<Bucket>, key: String, last: u64) -> Result<Ticket, Error> {
         let tickets = [&key, TICKETS].concat();
         let last = i64::try_from(last).unwrap_or(i64::MAX);
+        // Spin does not survive what it cannot increment: such a store is of no use any more until Spin is restarted.
+        if bucket.get(&tickets)?.is_some_and(|value| !is_number(&value)) {
+            bucket.delete(&tickets)?;
+        }
         let mut number = increment(&bucket, &tickets, 1)?;
         if number <= last {
             number = increment(&bucket, &tickets, last.saturating_sub(number).saturating_add(1))?;
@@ -207,8 +211,8 @@ impl Ticket {
         let before = match served {
             Some(served) if served >= self.number => return Ok(Turn::Over),
             Some(served) => self.number - served - 1,
-            // Nobody can read the page, so nobody's turn ever comes.
-            None => 1,
+            // Nobody can read the page, so whoever sees it first begins a new one.
+            None => 0,
         };
         self.before = u32::try_from(before).unwrap_or(u32::MAX);
         // Where the store has lost the page, as many are before it as ever were.
@@ -221,6 +225,11 @@ impl Ticket {
         sleep(pause).await;
         self.stalled += pause;
     }
+}
+
+/// Whether a value is a number, as Spin's stores have them: 8 bytes (SQLite), or digits.
+fn is_number(value: &[u8]) -> bool {
+    value.len() == 8 || std::str::from_utf8(value).is_ok_and(|text| text.parse::<i64>().is_ok())
 }
 
 fn page_key(page: u32) -> String {

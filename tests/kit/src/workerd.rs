@@ -30,6 +30,9 @@ use values::Values;
 /// The Workers runtime that the gateway is written for; the same stands in `wrangler.toml`.
 pub const COMPATIBILITY_DATE: &str = "2026-11-01";
 
+/// What it has beside that, as workerd's configuration lists it.
+const COMPATIBILITY_FLAGS: &str = "\"enable_request_signal\"";
+
 /// The socket of the gateway.
 const HTTP: &str = "http";
 
@@ -85,8 +88,8 @@ pub struct Options {
 /// A workerd that serves a gateway. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Workerd {
-    options: Options,
-    deployment: Deployment,
+    options: Box<Options>,
+    deployment: Box<Deployment>,
     ports: BTreeMap<String, u16>,
     lines: Lines,
     values: Values,
@@ -103,7 +106,7 @@ impl Workerd {
         let places = Places { values: values.address(), temporary: folder.path(), ports: &BTreeMap::new() };
         let config = config::render(options, deployment, &places)?;
         let (process, ports) = serve(options, &config, folder.path(), &lines).await?;
-        let (options, deployment) = (options.clone(), deployment.clone());
+        let (options, deployment) = (Box::new(options.clone()), Box::new(deployment.clone()));
         Ok(Workerd { options, deployment, ports, lines, values, process, folder })
     }
 
@@ -131,6 +134,11 @@ impl Workerd {
     /// Ends it without warning, until [`Workerd::restart`].
     pub async fn kill(&mut self) {
         self.process.kill().await;
+    }
+
+    /// Starts it again, if it was killed.
+    pub async fn start_unless_it_runs(&mut self) -> Result<()> {
+        if self.process.runs() { Ok(()) } else { self.restart().await }
     }
 
     /// Writes something else over what its Durable Objects have kept. They begin anew with that.
