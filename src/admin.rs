@@ -16,7 +16,8 @@ use crate::host::{HostError, Question, SharedHost};
 use crate::limit::{Limit, Numbers};
 use crate::meter::{Act, Ask, Count, Meter};
 use crate::reject::Reject;
-use answer::{Counter, Shown, list, respond};
+use crate::rule::Rule;
+use answer::{list, respond, shown};
 use http::{Method, Response};
 use question::Meant;
 use std::rc::Rc;
@@ -32,7 +33,7 @@ pub async fn answer(host: &SharedHost, ex: &Exchange, limits: &[Rc<Limit>]) -> R
         _ => return Err(Reject::MethodNotAllowed(METHODS.to_owned())),
     };
     let Some(meant) = question::read(ex.query.as_deref(), limits)? else {
-        return if reset { Err(question::no_limit(limits)) } else { respond(&list(limits)) };
+        return if reset { Err(question::no_limit(limits)) } else { Ok(respond(&list(limits))) };
     };
     let limit = meant.limit;
     if limit.accuracy == Accuracy::Regional {
@@ -45,47 +46,50 @@ pub async fn answer(host: &SharedHost, ex: &Exchange, limits: &[Rc<Limit>]) -> R
         event(host, Level::Info, Subject::Limit(&limit.name), "an operator had a counter begin anew");
     }
     let counted = ask(host, &meant, Act::Look { least: 1 }).await?;
-    let counters = counted.iter().map(|one| Counter::new(one.when.clone(), one.numbers, &one.meter, &one.count));
-    respond(&Shown::new(&meant, reset, counters.collect()))
+    Ok(respond(&shown(&meant, reset, &counted)))
 }
 
 /// What a counter says, by the numbers of the limit or of a tier.
 struct Counted<'a> {
-    when: Option<String>,
+    /// The tier's rule.
+    when: Option<&'a Rule>,
     numbers: &'a Numbers,
     meter: Meter,
     count: Count,
 }
 
-/// Asks the counters of a key: tiers that count something else have their own.
+/// Asks the counters of a key, that of the limit itself and then each tier's: those that count something else have their
+/// own.
 async fn ask<'a>(host: &SharedHost, meant: &Meant<'a>, act: Act) -> Result<Vec<Counted<'a>>, Reject> {
     let limit = meant.limit;
-    let own = std::iter::once((None, &limit.numbers));
-    let tiers = limit.tiers.iter().map(|(rule, numbers)| (Some(rule.to_string()), numbers));
-    let asked = own.chain(tiers).map(|(when, numbers)| (when, numbers, limit.meter(&**host, numbers)));
-    let asked: Vec<_> = asked.collect();
-    let question = |(_, numbers, meter): &(_, &Numbers, Meter)| Question {
-        counter: limit.counter(numbers, &meant.values),
-        ask: Ask { act, meter: *meter },
-    };
-    let questions: Vec<Question> = asked.iter().map(question).collect();
+    let mut counted = Vec::new();
+    let mut questions = Vec::new();
+    for tier in std::iter::once(None).chain(limit.tiers.iter().map(Some)) {
+        let (when, numbers) = tier.map_or((None, &limit.numbers), |(rule, numbers)| (Some(rule), numbers));
+        let meter = limit.meter(&**host, numbers);
+        questions.push(Question { counter: limit.counter(numbers, &meant.values), ask: Ask { act, meter } });
+        counted.push(Counted { when, numbers, meter, count: Count::default() });
+    }
     let answers = match limit.accuracy {
-        Accuracy::Local => questions.iter().enumerate().map(|(at, one)| here(host, meant, at, &one.ask)).collect(),
+        Accuracy::Local => here(host, meant, &questions),
         _ => host.count(&limit.counters, &questions, limit.timeout).await,
     };
-    let mut counted = Vec::with_capacity(asked.len());
-    for ((when, numbers, meter), answer) in asked.into_iter().zip(answers) {
-        let count = answer.map_err(|error| unavailable(host, limit, &error))?;
-        counted.push(Counted { when, numbers, meter, count });
+    for (one, answer) in counted.iter_mut().zip(answers) {
+        one.count = answer.map_err(|error| unavailable(host, limit, &error))?;
     }
     Ok(counted)
 }
 
-/// Asks a counter of this instance: the limit's own is the first, and then come those of its tiers.
-fn here(host: &SharedHost, meant: &Meant<'_>, at: usize, ask: &Ask) -> Result<Count, HostError> {
-    let place = meant.limit.place(&meant.values, at.checked_sub(1));
-    let count = meant.limit.known.ask(place, ask, host.now().0);
-    count.ok_or_else(|| HostError::Other("the question cannot be asked".to_owned()))
+/// Asks the counters of this instance.
+fn here(host: &SharedHost, meant: &Meant<'_>, questions: &[Question]) -> Vec<Result<Count, HostError>> {
+    let now = host.now().0;
+    let answer = |(position, question): (usize, &Question)| {
+        // Before those of the tiers comes the limit's own.
+        let place = meant.limit.place(&meant.values, position.checked_sub(1));
+        let count = meant.limit.known.ask(place, &question.ask, now);
+        count.ok_or_else(|| HostError::Other("the question cannot be asked".to_owned()))
+    };
+    questions.iter().enumerate().map(answer).collect()
 }
 
 fn unavailable(host: &SharedHost, limit: &Limit, error: &HostError) -> Reject {

@@ -177,6 +177,8 @@ fn cases() -> Vec<Case> {
         Case::new("a control character in the query", "/a?b=\u{7f}"),
         orders("two lengths").method(Method::POST).fields(&[("content-length", "3, 4")]),
         Case::new("a value that a template needs is not there", "/find"),
+        Case::new("a question without a value of the key", "/_edgate/limits?limit=per-client")
+            .fields(&[("x-api-key", OPERATOR)]),
         me("a token and something else in its place", &[("authorization", "Bearer a b")]),
         me("two API keys", &[("x-api-key", "a"), ("x-api-key", "b")]),
         me("no credentials", &[]),
@@ -195,16 +197,14 @@ fn cases() -> Vec<Case> {
         )
         .method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
-        Case::new("a question without a value of the key", "/_edgate/limits?limit=per-client")
-            .fields(&[("x-api-key", OPERATOR)]),
         Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
+        orders("another method").method(Method::DELETE),
+        orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
+        Case::new("a long URL", LONG),
         Case {
             twice: true,
             ..orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" }))
         },
-        orders("another method").method(Method::DELETE),
-        orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
-        Case::new("a long URL", LONG),
         orders("large fields").with("/gateway/max_headers", json!("256 B")).fields(&[
             ("x-a", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
             ("x-b", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),

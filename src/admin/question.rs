@@ -10,6 +10,9 @@ use std::rc::Rc;
 /// The parameter with the limit's name.
 const LIMIT: &str = "limit";
 
+/// What stands between the names of a part.
+const OR: &str = " or ";
+
 /// The parameter that names a value which the requests do not have: they count together.
 const WITHOUT: &str = "without";
 
@@ -21,89 +24,83 @@ pub struct Meant<'a> {
     pub values: Values,
 }
 
-/// Reads a query. `None` where it names no limit and nothing else.
+/// Reads a query. `None` where it says nothing.
 pub fn read<'a>(query: Option<&str>, limits: &'a [Rc<Limit>]) -> Result<Option<Meant<'a>>, Reject> {
-    let pairs: Vec<(String, String)> =
-        parameters(query).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    let named: Vec<&str> = pairs.iter().filter(|(name, _)| name == LIMIT).map(|(_, value)| value.as_str()).collect();
-    let limit = match (named.as_slice(), pairs.is_empty()) {
-        ([], true) => return Ok(None),
-        ([name], _) => limits.iter().find(|limit| *limit.name == **name).ok_or_else(|| unknown(limits))?,
-        ([], false) => return Err(no_limit(limits)),
-        _ => return Err(Reject::BadQuestion("`limit` stands there more than once.".to_owned())),
+    let pairs: Vec<_> = parameters(query).collect();
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let mut named = pairs.iter().filter(|(name, _)| name == LIMIT);
+    let limit = match (named.next(), named.next()) {
+        (Some((_, name)), None) => limits.iter().find(|limit| *limit.name == **name).ok_or_else(|| unknown(limits))?,
+        (None, _) => return Err(no_limit(limits)),
+        (Some(_), Some(_)) => return Err(Reject::BadQuestion("`limit` stands there more than once.".to_owned())),
     };
     let parts = &limit.key.parts;
+    let mut given: Vec<Option<(&str, Found)>> = vec![None; parts.len()];
+    for (name, value) in pairs.iter().filter(|(name, _)| name != LIMIT) {
+        let (wanted, value) = if name == WITHOUT { (value, None) } else { (name, Some(&**value)) };
+        let Some((part, source, name)) = find(parts, wanted) else {
+            let name: String = wanted.chars().filter(|c| !c.is_control()).collect();
+            return Err(wrong(limit, &["`", &name, "` is no value of it."]));
+        };
+        if given[part].is_some() {
+            return Err(wrong(limit, &["There are several values of `", &parts[part].text, "`."]));
+        }
+        let found = match value.map(|value| counts_as(&parts[part].sources[source], value)) {
+            Some(Some(text)) => Found::Value { source, text },
+            Some(None) => return Err(wrong(limit, &["`", name, "` must be an IP address."])),
+            None => Found::Nothing,
+        };
+        given[part] = Some((name, found));
+    }
+    meant(limit, given).map(Some)
+}
+
+/// All values of a key together.
+fn meant<'a>(limit: &'a Rc<Limit>, given: Vec<Option<(&'a str, Found)>>) -> Result<Meant<'a>, Reject> {
     let mut key = Vec::new();
-    let mut found = Vec::new();
-    for part in parts {
-        let (name, value) = given(part, &pairs).map_err(|why| wrong(limit, &why))?;
-        found.push(value.clone().map_or(Found::Nothing, |(source, text)| Found::Value { source, text }));
-        key.push((name, value.map(|(_, text)| text)));
+    let mut all = Vec::new();
+    for (part, given) in limit.key.parts.iter().zip(given) {
+        let Some((name, found)) = given else {
+            let first = part.text.split(OR).next().unwrap_or_default();
+            let why =
+                ["A value of `", &part.text, "` is missing; for requests without one, write `without=", first, "`."];
+            return Err(wrong(limit, &why));
+        };
+        let value = if let Found::Value { text, .. } = &found { Some(text.clone()) } else { None };
+        key.push((name, value));
+        all.push(found);
     }
-    let known = |name: &str, value: &str| {
-        let is_one = |wanted: &str| parts.iter().flat_map(names).any(|name| name == wanted);
-        name == LIMIT || is_one(if name == WITHOUT { value } else { name })
-    };
-    if let Some((name, value)) = pairs.iter().find(|(name, value)| !known(name, value)) {
-        let name = if name == WITHOUT { value } else { name };
-        return Err(wrong(limit, &format!("`{}` is no value of it.", name.escape_debug())));
-    }
-    Ok(Some(Meant { limit, key, values: Values::of(&found) }))
+    Ok(Meant { limit, key, values: Values::of(&all) })
+}
+
+/// The part, and the source in it, that has a name, and the name as it is written there.
+fn find<'a>(parts: &'a [Part], wanted: &str) -> Option<(usize, usize, &'a str)> {
+    parts.iter().enumerate().find_map(|(position, part)| {
+        let (source, name) = part.text.split(OR).enumerate().find(|(_, name)| *name == wanted)?;
+        (source < part.sources.len()).then_some((position, source, name))
+    })
 }
 
 /// The refusal of a question that should say which limit is meant.
 pub fn no_limit(limits: &[Rc<Limit>]) -> Reject {
-    Reject::BadQuestion(format!("`limit` says which limit is meant. {}", all(limits)))
+    Reject::BadQuestion("`limit` says which limit is meant. ".to_owned() + &all(limits))
 }
 
 fn unknown(limits: &[Rc<Limit>]) -> Reject {
-    Reject::UnknownLimit(format!("There is no such limit. {}", all(limits)))
+    Reject::UnknownLimit("There is no such limit. ".to_owned() + &all(limits))
 }
 
 fn all(limits: &[Rc<Limit>]) -> String {
     let names: Vec<&str> = limits.iter().map(|limit| &*limit.name).collect();
-    if names.is_empty() { "There are none.".to_owned() } else { format!("There are {}.", names.join(", ")) }
+    if names.is_empty() { "There are none.".to_owned() } else { ["There are ", &names.join(", "), "."].concat() }
 }
 
-fn wrong(limit: &Limit, why: &str) -> Reject {
+fn wrong(limit: &Limit, why: &[&str]) -> Reject {
     let parts: Vec<&str> = limit.key.parts.iter().map(|part| part.text.as_str()).collect();
-    let key = match parts.as_slice() {
-        [] => "counts all requests together".to_owned(),
-        parts => format!("has the key {}", parts.join(" and ")),
-    };
-    Reject::BadQuestion(format!("The limit `{}` {key}. {why}", limit.name))
-}
-
-/// The names of a part: `identity.subject or client.address` has two.
-pub fn names(part: &Part) -> impl Iterator<Item = &str> {
-    part.text.split(" or ")
-}
-
-/// A value of a part, and which of its sources has it.
-type Given = (usize, String);
-
-/// The name by which a part is given, and its value; `None` where the requests have none.
-fn given<'a>(part: &'a Part, pairs: &[(String, String)]) -> Result<(&'a str, Option<Given>), String> {
-    let mut all = Vec::new();
-    for (position, name) in names(part).enumerate() {
-        let values = pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| Some(value.as_str()));
-        let without = pairs.iter().filter(|(given, value)| given == WITHOUT && value == name).map(|_| None);
-        all.extend(values.chain(without).map(|value| (position, name, value)));
-    }
-    match all.as_slice() {
-        [(position, name, Some(value))] => {
-            let source = part.sources.get(*position);
-            let value = source.and_then(|source| counts_as(source, value));
-            let value = value.ok_or_else(|| format!("`{name}` must be an IP address."))?;
-            Ok((name, Some((*position, value))))
-        }
-        [(_, name, None)] => Ok((name, None)),
-        [] => {
-            let first = names(part).next().unwrap_or_default();
-            Err(format!("A value of `{}` is missing; for requests without one, write `{WITHOUT}={first}`.", part.text))
-        }
-        _ => Err(format!("There are several values of `{}`.", part.text)),
-    }
+    let key = if parts.is_empty() { "counts all requests together" } else { "has the key " };
+    Reject::BadQuestion([&["The limit `", &limit.name, "` ", key, &parts.join(" and "), ". "], why].concat().concat())
 }
 
 /// A value as it counts. `None` for one that no request can have.

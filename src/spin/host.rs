@@ -18,6 +18,7 @@ use spin_sdk::wasip3;
 use spin_sdk::wasip3::http::client;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -25,11 +26,8 @@ use std::time::{Duration, SystemTime};
 #[derive(Default)]
 pub struct SpinHost {
     redis: Redis,
-    pages: Pages,
+    pages: Rc<Pages>,
 }
-
-/// How long Redis may take to decide a claim: it takes a millisecond, or is not well.
-const CLAIM: Duration = Duration::from_secs(5);
 
 /// Spin's stores have no time to live, so a value with one carries it: this, milliseconds since 1970, a line feed, the
 /// value.
@@ -37,8 +35,7 @@ const EXPIRES: &[u8] = b"edgate-expires:";
 
 impl Host for SpinHost {
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(since_epoch.as_secs_f64() * 1000.0)
+        now()
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -108,10 +105,7 @@ impl Host for SpinHost {
     fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         Box::pin(async move {
             let address = redis.ok_or_else(|| HostError::Denied("there is no `gateway.redis`".to_owned()))?;
-            within(CLAIM, self.redis.claim(address, key, ttl)).await.unwrap_or_else(|| {
-                self.redis.close();
-                Err(HostError::Timeout)
-            })
+            self.redis.claim(address, key, ttl).await
         })
     }
 
@@ -124,18 +118,10 @@ impl Host for SpinHost {
         Box::pin(async move {
             let failed = |error| vec![Err(error); questions.len()];
             let Some(address) = place.redis.as_deref() else {
-                let counted =
-                    within(timeout, self.pages.count(&place.store, questions, || self.now().whole_ms())).await;
+                let counted = within(timeout, self.pages.count(&place.store, questions, || now().whole_ms())).await;
                 return counted.unwrap_or_else(|| failed(HostError::Timeout));
             };
-            match within(timeout, self.redis.count(address, questions)).await {
-                Some(Ok(counts)) => counts.into_iter().map(Ok).collect(),
-                Some(Err(error)) => failed(error),
-                None => {
-                    self.redis.close();
-                    failed(HostError::Timeout)
-                }
-            }
+            self.redis.count(address, questions, timeout).await.unwrap_or_else(failed)
         })
     }
 
@@ -174,6 +160,11 @@ impl Host for SpinHost {
     fn log(&self, line: &str) {
         println!("{line}");
     }
+}
+
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since_epoch.as_secs_f64() * 1000.0)
 }
 
 /// Waits for a future, but not for ever.

@@ -1,167 +1,243 @@
-//! Counters in a key-value store, by `wasi:keyvalue`: a page of them is read, asked, and swapped for the next one, and
-//! all that again where somebody else was faster. The calls are synchronous, so nothing else of this instance happens
-//! between reading and swapping; other instances are what a swap is for.
+//! Counters in a key-value store, on pages that are changed by one at a time: whoever takes a ticket, by `increment` of
+//! `wasi:keyvalue`, which is atomic, and waits for its turn. All that the requests of an instance ask of a page meanwhile
+//! is asked with one ticket.
 //!
-//! Two things are not as `wasi:keyvalue` describes them, on Spin 4 (`docs/platforms.md`), and neither may let anybody
-//! past a limit:
+//! Compare-and-swap would need one write instead of two, and cannot be relied on: on Spin 4 a swap that has seen no value
+//! overwrites whatever is there (SQLite), may say that it failed and have taken place (Redis), and an instance has 256 of
+//! them, for all its life (`docs/platforms.md`).
 //!
-//! - A swap that has seen no value overwrites whatever is there meanwhile (SQLite). So a page is made before it is
-//!   swapped, by one of those who want it: [`make`].
-//! - A swap may say that it failed and have taken place (Redis). So a page tells of its last writes.
+//! An instance that ends with a ticket in its hand holds up the others, until they have waited for [`STALL`]. One that
+//! takes longer than that between reading a page and writing it may undo what others have counted.
 
 use crate::host::{HostError, Question};
 use crate::meter::Count;
-use crate::meter::page::{self, PAGES};
-use base64ct::{Base64UrlUnpadded, Encoding};
-use spin_sdk::experimental::wasi::keyvalue::atomics::{self, Cas, CasError};
+use crate::meter::page::{self, Turned};
+use spin_sdk::experimental::wasi::keyvalue::atomics::increment;
 use spin_sdk::experimental::wasi::keyvalue::store::{self, Bucket, Error};
 use spin_sdk::time::sleep;
-use spin_sdk::wasip3::random;
+use spin_sdk::wasip3;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::mem::take;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The stores of this instance.
+/// What this instance asks of pages.
 #[derive(Default)]
-pub struct Pages(RefCell<Option<Open>>);
+pub struct Pages {
+    /// For every page that is here somebody has a ticket, who asks all of it.
+    asked: RefCell<BTreeMap<Place, Vec<Rc<Asked>>>>,
+    store: RefCell<Option<(Rc<str>, Rc<Bucket>)>>,
+}
 
-struct Open {
-    label: String,
+/// A page: the label of its store, and its number.
+type Place = (Rc<str>, u32);
+
+/// A question that waits for its answer.
+struct Asked {
+    question: Question,
+    answer: RefCell<Option<Answer>>,
+}
+
+type Answer = Result<Count, HostError>;
+
+/// A ticket for a page.
+struct Ticket {
     bucket: Rc<Bucket>,
+    key: String,
+    number: u64,
+    /// Which ticket was served last, and for how long it has been that one.
+    last: Option<u64>,
+    stalled: Duration,
+    /// How many are before it.
+    before: u32,
+}
+
+/// Whether it is a ticket's turn.
+enum Turn {
+    /// It is, and this is the page.
+    Now(Option<Vec<u8>>),
+    /// Others are before it.
+    Later,
+    /// It was left out, since it took too long.
+    Over,
 }
 
 /// Before the key of every page: nothing else in the store begins like that.
 const PREFIX: &str = "edgate-limit:";
 
-/// Behind the key of a page that is being made.
-const BEGUN: &str = ":begun";
+/// Behind the key of a page: how many tickets were taken for it.
+const TICKETS: &str = ":tickets";
 
-/// How long somebody may take to make a page, and how often it is looked for meanwhile.
-const MAKING: Duration = Duration::from_millis(500);
-const LOOK: Duration = Duration::from_millis(5);
+/// For how long nobody may be served before it is clear that whoever has the next ticket has ended.
+const STALL: Duration = Duration::from_secs(1);
 
-/// How often a page is tried. Whoever loses has lost to somebody who was counted.
-const TRIES: u32 = 100;
-
-type Answer = Result<Count, HostError>;
+/// How often it is looked whether something has happened.
+const LOOK: Duration = Duration::from_millis(1);
 
 impl Pages {
     /// Asks counters. What the time is, `now` tells.
-    pub async fn count(&self, label: &str, questions: &[Question], now: impl Fn() -> u64) -> Vec<Answer> {
-        let bucket = match self.open(label) {
-            Ok(bucket) => bucket,
-            Err(error) => return vec![Err(failure(error)); questions.len()],
-        };
-        let mut on_page: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (position, question) in questions.iter().enumerate() {
-            on_page.entry(page::of(&question.counter)).or_default().push(position);
-        }
-        let mut answers = vec![Err(HostError::Timeout); questions.len()];
-        for (page, positions) in on_page {
-            let asked: Vec<&Question> = positions.iter().filter_map(|position| questions.get(*position)).collect();
-            let turned = turn(&bucket, page, &asked, &now).await;
-            for (index, position) in positions.into_iter().enumerate() {
-                let answer = match &turned {
-                    Ok(counts) => counts
-                        .get(index)
-                        .copied()
-                        .flatten()
-                        .ok_or_else(|| HostError::Other("a question that cannot be read".to_owned())),
-                    Err(error) => Err(error.clone()),
-                };
-                if let Some(slot) = answers.get_mut(position) {
-                    *slot = answer;
+    pub async fn count(self: &Rc<Self>, label: &Rc<str>, questions: &[Question], now: fn() -> u64) -> Vec<Answer> {
+        let mut waiting = Vec::with_capacity(questions.len());
+        let mut begun = Vec::new();
+        for question in questions {
+            let asked = Rc::new(Asked { question: question.clone(), answer: RefCell::default() });
+            waiting.push(Rc::clone(&asked));
+            let place = (Rc::clone(label), page::of(&question.counter));
+            match self.asked.borrow_mut().entry(place.clone()) {
+                Entry::Occupied(mut page) => page.get_mut().push(asked),
+                Entry::Vacant(page) => {
+                    page.insert(vec![asked]);
+                    begun.push(place);
                 }
             }
         }
-        answers
+        for place in begun {
+            self.begin(place, now);
+        }
+        // Whoever has the ticket may be a task of another request, which cannot wake this one.
+        let mut pause = LOOK;
+        loop {
+            let answers: Option<Vec<Answer>> = waiting.iter().map(|asked| asked.answer.borrow().clone()).collect();
+            if let Some(answers) = answers {
+                return answers;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK * 8);
+        }
+    }
+
+    /// Takes a ticket for a page. Where it has to wait, that goes on behind the requests, which may give up: a ticket that
+    /// was taken must be used.
+    fn begin(self: &Rc<Self>, place: Place, now: fn() -> u64) {
+        let taken = self.open(&place.0).and_then(|bucket| Ticket::take(bucket, page_key(place.1), 0));
+        match taken.and_then(|ticket| self.go_on(&place, ticket, now)) {
+            Ok(None) => {}
+            Ok(Some(ticket)) => wasip3::spawn(Rc::clone(self).wait(place, ticket, now)),
+            Err(error) => self.fail(&place, &failure(error)),
+        }
+    }
+
+    async fn wait(self: Rc<Self>, place: Place, mut ticket: Ticket, now: fn() -> u64) {
+        loop {
+            ticket.look_later().await;
+            ticket = match self.go_on(&place, ticket, now) {
+                Ok(Some(ticket)) => ticket,
+                Ok(None) => return,
+                Err(error) => return self.fail(&place, &failure(error)),
+            };
+        }
+    }
+
+    /// Asks what is asked of a page while it is a ticket's turn, and takes the next ticket for what was asked meanwhile.
+    /// Gives back one that has to wait.
+    fn go_on(&self, place: &Place, mut ticket: Ticket, now: fn() -> u64) -> Result<Option<Ticket>, Error> {
+        loop {
+            match ticket.turn()? {
+                Turn::Later => return Ok(Some(ticket)),
+                Turn::Over => {}
+                Turn::Now(page) => self.serve(place, &ticket, page.as_deref(), now())?,
+            }
+            let mut asked = self.asked.borrow_mut();
+            if asked.get(place).is_none_or(Vec::is_empty) {
+                asked.remove(place);
+                return Ok(None);
+            }
+            drop(asked);
+            ticket = Ticket::take(ticket.bucket, ticket.key, ticket.last.unwrap_or_default())?;
+        }
+    }
+
+    fn serve(&self, place: &Place, ticket: &Ticket, page: Option<&[u8]>, now_ms: u64) -> Result<(), Error> {
+        let mut asked = self.asked.borrow_mut().get_mut(place).map(take).unwrap_or_default();
+        // Those that nobody waits for any more are not counted.
+        asked.retain(|asked| Rc::strong_count(asked) > 1);
+        let questions: Vec<_> =
+            asked.iter().map(|asked| (asked.question.counter.as_str(), &asked.question.ask)).collect();
+        let Turned { answers, next } = page::serve(page, ticket.number, &questions, now_ms);
+        let written = ticket.bucket.set(&ticket.key, next.as_bytes());
+        for (asked, count) in asked.iter().zip(answers) {
+            // What may not have been written may not have been counted.
+            let answer = written.clone().map_err(failure).and_then(|()| count.ok_or_else(unreadable));
+            *asked.answer.borrow_mut() = Some(answer);
+        }
+        written
+    }
+
+    /// Nothing can be asked of a page.
+    fn fail(&self, place: &Place, error: &HostError) {
+        for asked in self.asked.borrow_mut().remove(place).into_iter().flatten() {
+            *asked.answer.borrow_mut() = Some(Err(error.clone()));
+        }
     }
 
     /// Opening a store is a call to where it is, for some: one is kept.
-    fn open(&self, label: &str) -> Result<Rc<Bucket>, Error> {
-        if let Some(open) = self.0.borrow().as_ref().filter(|open| open.label == label) {
-            return Ok(Rc::clone(&open.bucket));
+    fn open(&self, label: &Rc<str>) -> Result<Rc<Bucket>, Error> {
+        if let Some((_, bucket)) = self.store.borrow().as_ref().filter(|(open, _)| open == label) {
+            return Ok(Rc::clone(bucket));
         }
         let bucket = Rc::new(store::open(label)?);
-        *self.0.borrow_mut() = Some(Open { label: label.to_owned(), bucket: Rc::clone(&bucket) });
+        *self.store.borrow_mut() = Some((Rc::clone(label), Rc::clone(&bucket)));
         Ok(bucket)
     }
 }
 
-/// Asks counters of one page.
-async fn turn(
-    bucket: &Bucket,
-    page: u32,
-    asked: &[&Question],
-    now: &impl Fn() -> u64,
-) -> Result<Vec<Option<Count>>, HostError> {
-    let questions: Vec<_> = asked.iter().map(|question| (question.counter.as_str(), &question.ask)).collect();
-    let key = format!("{PREFIX}{page:0width$}", width = (PAGES - 1).to_string().len());
-    let mut swap = Cas::new(bucket, &key).map_err(failure)?;
-    for tries in 0..TRIES {
-        let Some(value) = swap.current().map_err(failure)? else {
-            drop(swap);
-            make(bucket, &key).await.map_err(failure)?;
-            swap = Cas::new(bucket, &key).map_err(failure)?;
-            continue;
+impl Ticket {
+    /// Takes the next one, which is after `last`: also where the store has lost how many there were.
+    fn take(bucket: Rc<Bucket>, key: String, last: u64) -> Result<Ticket, Error> {
+        let tickets = [&key, TICKETS].concat();
+        let last = i64::try_from(last).unwrap_or(i64::MAX);
+        // Spin does not survive what it cannot increment: such a store is of no use any more until Spin is restarted.
+        if bucket.get(&tickets)?.is_some_and(|value| !is_number(&value)) {
+            bucket.delete(&tickets)?;
+        }
+        let mut number = increment(&bucket, &tickets, 1)?;
+        if number <= last {
+            number = increment(&bucket, &tickets, last.saturating_sub(number).saturating_add(1))?;
+        }
+        let number = u64::try_from(number).map_err(|_| Error::Other(format!("`{tickets}` is below zero")))?;
+        Ok(Ticket { bucket, key, number, last: None, stalled: Duration::ZERO, before: 0 })
+    }
+
+    /// Reads the page, and whether it is this ticket's turn.
+    fn turn(&mut self) -> Result<Turn, Error> {
+        let page = self.bucket.get(&self.key)?;
+        let served = page::served(page.as_deref());
+        if served != self.last {
+            self.last = served;
+            self.stalled = Duration::ZERO;
+        }
+        let before = match served {
+            Some(served) if served >= self.number => return Ok(Turn::Over),
+            Some(served) => self.number - served - 1,
+            // Nobody can read the page, so whoever sees it first begins a new one.
+            None => 0,
         };
-        let write = name();
-        let turned = page::turn(&value, &questions, &write, now());
-        let Some(next) = turned.next else { return Ok(turned.answers) };
-        match atomics::swap(swap, next.as_bytes()) {
-            Ok(()) => return Ok(turned.answers),
-            Err(CasError::CasFailed(again)) => {
-                if again.current().map_err(failure)?.is_some_and(|value| page::has(&value, &write)) {
-                    return Ok(turned.answers);
-                }
-                swap = again;
-            }
-            // It may have taken place. Where it is not known, it counts.
-            Err(CasError::StoreError(error)) => {
-                let value = bucket.get(&key).map_err(failure)?;
-                return match value.is_some_and(|value| page::has(&value, &write)) {
-                    true => Ok(turned.answers),
-                    false => Err(failure(error)),
-                };
-            }
-        }
-        sleep(pause(tries)).await;
+        self.before = u32::try_from(before).unwrap_or(u32::MAX);
+        // Where the store has lost the page, as many are before it as ever were.
+        let is_turn = self.stalled >= STALL * self.before.min(3);
+        Ok(if is_turn { Turn::Now(page) } else { Turn::Later })
     }
-    Err(HostError::Other(format!("others were faster, {TRIES} times")))
+
+    async fn look_later(&mut self) {
+        let pause = LOOK * self.before.clamp(1, 10);
+        sleep(pause).await;
+        self.stalled += pause;
+    }
 }
 
-/// Makes an empty page, in such a way that one does and the others wait: `increment` is atomic also where there is no
-/// value yet. Where whoever began has ended before the page was there, others make it, a little later.
-async fn make(bucket: &Bucket, key: &str) -> Result<(), Error> {
-    let begun = [key, BEGUN].concat();
-    if atomics::increment(bucket, &begun, 1)? != 1 {
-        let mut waited = Duration::ZERO;
-        while waited < MAKING {
-            sleep(LOOK).await;
-            waited += LOOK;
-            if bucket.exists(key)? {
-                return Ok(());
-            }
-        }
-    }
-    // It may be there: then somebody looked for it, and came here, before it was.
-    if !bucket.exists(key)? {
-        bucket.set(key, page::EMPTY.as_bytes())?;
-    }
-    // Whoever begins from now on finds the page.
-    bucket.delete(&begun)
+/// Whether a value is a number, as Spin's stores have them: 8 bytes (SQLite), or digits.
+fn is_number(value: &[u8]) -> bool {
+    value.len() == 8 || std::str::from_utf8(value).is_ok_and(|text| text.parse::<i64>().is_ok())
 }
 
-/// A name for a write.
-fn name() -> String {
-    Base64UrlUnpadded::encode_string(&random::random::get_random_bytes(6))
+fn page_key(page: u32) -> String {
+    format!("{PREFIX}{page:04}")
 }
 
-/// How long to wait before the next try: up to 1 ms, 2 ms, .. 32 ms, as chance has it, so that those who meet part.
-fn pause(tries: u32) -> Duration {
-    let most = 1_000u64 << tries.min(5);
-    Duration::from_micros(random::random::get_random_u64() % most)
+fn unreadable() -> HostError {
+    HostError::Other("a question that cannot be read".to_owned())
 }
 
 fn failure(error: Error) -> HostError {

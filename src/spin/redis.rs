@@ -6,6 +6,7 @@
 //! any more. What was sent is not sent again, even where nobody knows whether it was done: a question that is asked twice
 //! counts twice, and one that gives something back, given back twice, would let others past the limit.
 
+use super::host::within;
 use crate::host::{HostError, Question};
 use crate::meter::Count;
 use crate::meter::redis::{SCRIPT, SHA1};
@@ -23,6 +24,8 @@ pub struct Redis {
     open: RefCell<Option<Open>>,
     /// Whether somebody is opening one.
     opening: Cell<bool>,
+    /// How often Redis has answered.
+    answers: Cell<u64>,
 }
 
 struct Open {
@@ -30,8 +33,13 @@ struct Open {
     connection: Rc<Connection>,
 }
 
+type Answer = Result<Count, HostError>;
+
 /// Before the keys of claims, since others may use the same Redis.
 const CLAIM: &str = "edgate:claim:";
+
+/// How long a claim may take: a millisecond, or Redis is not well.
+const CLAIM_TIME: Duration = Duration::from_secs(5);
 
 /// Before the keys of counters.
 const LIMIT: &str = "edgate:limit:";
@@ -42,6 +50,20 @@ const LOOK: Duration = Duration::from_millis(1);
 impl Redis {
     /// Whether nobody else has claimed the key.
     pub async fn claim(&self, address: &str, key: &str, ttl: Duration) -> Result<bool, HostError> {
+        self.in_time(CLAIM_TIME, self.set(address, key, ttl)).await
+    }
+
+    /// Asks counters, all at once.
+    pub async fn count(
+        &self,
+        address: &str,
+        questions: &[Question],
+        timeout: Duration,
+    ) -> Result<Vec<Answer>, HostError> {
+        self.in_time(timeout, self.run(address, questions)).await
+    }
+
+    async fn set(&self, address: &str, key: &str, ttl: Duration) -> Result<bool, HostError> {
         let ms = ttl.as_millis().max(1).to_string();
         let words = [&[CLAIM, key].concat(), "1", "NX", "PX", &ms];
         let results = self.execute(address, "SET", &words).await.map_err(|error| failure(address, error))?;
@@ -53,8 +75,7 @@ impl Redis {
         }
     }
 
-    /// Asks counters, all at once.
-    pub async fn count(&self, address: &str, questions: &[Question]) -> Result<Vec<Count>, HostError> {
+    async fn run(&self, address: &str, questions: &[Question]) -> Result<Vec<Answer>, HostError> {
         let keys: Vec<String> = questions.iter().map(|question| [LIMIT, &question.counter].concat()).collect();
         let lines: Vec<String> = questions.iter().map(|question| question.ask.line()).collect();
         let number = keys.len().to_string();
@@ -69,15 +90,22 @@ impl Redis {
             results => results,
         };
         let results = results.map_err(|error| failure(address, error))?;
-        let counts: Option<Vec<Count>> = results.iter().map(count).collect();
-        counts
-            .filter(|counts| counts.len() == questions.len())
-            .ok_or_else(|| HostError::Protocol(format!("an answer that is none to the script: {results:?}")))
+        Ok(results.iter().map(count).collect())
     }
 
-    /// Closes the connection that is kept: it answers no more.
-    pub fn close(&self) {
-        self.open.take();
+    /// Waits for an answer, but not for ever. A connection on which nobody had one meanwhile is closed.
+    async fn in_time<T>(
+        &self,
+        timeout: Duration,
+        answer: impl Future<Output = Result<T, HostError>>,
+    ) -> Result<T, HostError> {
+        let before = self.answers.get();
+        within(timeout, answer).await.unwrap_or_else(|| {
+            if self.answers.get() == before {
+                self.open.take();
+            }
+            Err(HostError::Timeout)
+        })
     }
 
     async fn execute(&self, address: &str, command: &str, words: &[&str]) -> Result<Vec<RedisResult>, Error> {
@@ -102,6 +130,9 @@ impl Redis {
     ) -> Result<Vec<RedisResult>, Error> {
         let parameters = words.iter().map(|word| RedisParameter::Binary(word.as_bytes().to_vec()));
         let results = connection.execute(command, parameters).await;
+        if results.is_ok() {
+            self.answers.set(self.answers.get().wrapping_add(1));
+        }
         if results.as_ref().is_err_and(|error| !is_unknown_script(error)) {
             self.forget(connection);
         }
@@ -162,12 +193,14 @@ fn is_unknown_script(error: &Error) -> bool {
     matches!(error, Error::Other(why) if why.to_ascii_lowercase().contains("noscript"))
 }
 
-fn count(result: &RedisResult) -> Option<Count> {
-    match result {
-        RedisResult::Binary(line) => Count::parse(std::str::from_utf8(line).ok()?),
-        RedisResult::Status(line) => Count::parse(line),
+/// What the script says to one question.
+fn count(result: &RedisResult) -> Answer {
+    let line = match result {
+        RedisResult::Binary(line) => std::str::from_utf8(line).ok(),
         _ => None,
-    }
+    };
+    let count = line.and_then(Count::parse);
+    count.ok_or_else(|| HostError::Protocol(format!("an answer that is none to a question: {result:?}")))
 }
 
 fn failure(address: &str, error: Error) -> HostError {

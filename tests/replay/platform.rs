@@ -233,5 +233,6 @@ fn deployment(host: HostName, scenario: &Scenario) -> Deployment {
         stores.entry(named.unwrap_or("default").to_owned()).or_default();
     }
     let limiters = limiters::of(&scenario.config);
-    Deployment { bindings, secrets: scenario.secrets.clone().into_iter().collect(), stores, limiters }
+    let secrets = scenario.secrets.clone().into_iter().collect();
+    Deployment { bindings, secrets, stores, limiters, ..Deployment::default() }
 }

@@ -20,6 +20,9 @@ pub struct Deployment {
     pub secrets: Vec<(String, String)>,
     /// Key-value stores: by binding on workerd, by label on Spin.
     pub stores: BTreeMap<String, BTreeMap<String, String>>,
+    /// Classes of Durable Objects that are not edgate's, by binding: a Worker that has such has none of edgate's. Workers
+    /// only.
+    pub objects: BTreeMap<String, String>,
     /// Rate limiters of the platform, by binding. Workers only.
     pub limiters: BTreeMap<String, Limiter>,
 }

@@ -30,6 +30,9 @@ use values::Values;
 /// The Workers runtime that the gateway is written for; the same stands in `wrangler.toml`.
 pub const COMPATIBILITY_DATE: &str = "2026-11-01";
 
+/// What it has beside that, as workerd's configuration lists it.
+const COMPATIBILITY_FLAGS: &str = "\"enable_request_signal\"";
+
 /// The socket of the gateway.
 const HTTP: &str = "http";
 

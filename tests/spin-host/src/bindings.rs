@@ -8,6 +8,6 @@ wasmtime::component::bindgen!({
         "spin:key-value/key-value.store": crate::key_value::Store,
         "spin:redis/redis.connection": crate::redis::Connection,
         "wasi:keyvalue/store.bucket": crate::key_value::Store,
-        "wasi:keyvalue/atomics.cas": crate::swaps::Swap,
+        "wasi:keyvalue/atomics.cas": crate::increments::Swap,
     },
 });

@@ -32,8 +32,6 @@ pub struct State {
     pub table: ResourceTable,
     pub component: Arc<manifest::Component>,
     pub state_dir: Arc<PathBuf>,
-    /// How many swaps it has begun, and not dropped.
-    pub swaps: usize,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound: Outbound,
@@ -98,7 +96,6 @@ impl Guest {
             table: ResourceTable::new(),
             component: self.component.clone(),
             state_dir: self.state_dir.clone(),
-            swaps: 0,
             wasi: WasiCtxBuilder::new()
                 .stdout(self.stdout.clone())
                 .stderr(self.stderr.clone())

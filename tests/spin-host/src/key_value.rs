@@ -7,7 +7,6 @@
 //! Writers wait for each other, also those of other processes that have the same folder for their
 //! state: Spin keeps its values in a SQLite file there, which several processes may open too.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Error as IoError, ErrorKind, Result as IoResult};
@@ -29,10 +28,6 @@ pub struct Store {
 impl Store {
     pub fn new(state_dir: &Path, label: &str) -> Self {
         Self { folder: state_dir.join("kv").join(label) }
-    }
-
-    pub fn label(&self) -> Cow<'_, str> {
-        self.folder.file_name().unwrap_or_default().to_string_lossy()
     }
 
     pub fn get(&self, key: &str) -> IoResult<Option<Vec<u8>>> {

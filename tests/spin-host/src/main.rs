@@ -6,6 +6,7 @@
 mod allowed_hosts;
 mod bindings;
 mod cache;
+mod increments;
 mod instance;
 mod key_value;
 mod logs;
@@ -14,7 +15,6 @@ mod outbound;
 mod redis;
 mod routes;
 mod serve;
-mod swaps;
 mod variables;
 
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! workerd's configuration, in Cap'n Proto's text form.
 
 use super::objects::{self, OFFERED, Parts};
-use super::{COMPATIBILITY_DATE, Format, Options};
+use super::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, Format, Options};
 use crate::running::Deployment;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -39,6 +39,7 @@ const config :Workerd.Config = (
   services = [
     (name = "gateway", worker = (
       compatibilityDate = "{COMPATIBILITY_DATE}",
+      compatibilityFlags = [{COMPATIBILITY_FLAGS}],
       globalOutbound = "network",
       modules = [
       {modules}],

@@ -9,13 +9,13 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 /// A class of edgate's Durable Objects, and its binding. Its name also tells its storage from that of other classes.
-struct Class {
-    binding: &'static str,
-    name: &'static str,
+struct Class<'a> {
+    binding: &'a str,
+    name: &'a str,
 }
 
-const CLAIMS: Class = Class { binding: "EDGATE_CLAIMS", name: "EdgateClaims" };
-const LIMITS: Class = Class { binding: "EDGATE_LIMITS", name: "EdgateLimits" };
+const CLAIMS: Class<'_> = Class { binding: "EDGATE_CLAIMS", name: "EdgateClaims" };
+const LIMITS: Class<'_> = Class { binding: "EDGATE_LIMITS", name: "EdgateLimits" };
 
 /// The name of the socket on which counters are offered to other processes.
 pub(super) const OFFERED: &str = "counters";
@@ -45,12 +45,15 @@ pub(super) fn parts(deployment: &Deployment, folder: Option<&Path>, counters: &C
         offered: false,
         extensions: Vec::new(),
     };
+    let others = deployment.objects.iter().map(|(binding, name)| Class { binding, name });
+    let others: Vec<Class<'_>> = others.collect();
     if let Some(folder) = folder {
-        parts.keep(folder)?;
-        parts.bindings.push(CLAIMS.binding());
+        let classes = if others.is_empty() { &[CLAIMS, LIMITS] } else { others.as_slice() };
+        parts.keep(folder, classes)?;
+        parts.bindings.extend(classes.iter().filter(|class| class.name != LIMITS.name).map(Class::binding));
     }
     match counters {
-        Counters::Own | Counters::Offered if folder.is_none() => {}
+        Counters::Own | Counters::Offered if folder.is_none() || !others.is_empty() => {}
         Counters::Own => parts.bindings.push(LIMITS.binding()),
         Counters::Offered => {
             parts.bindings.push(LIMITS.binding());
@@ -76,13 +79,14 @@ pub(super) fn parts(deployment: &Deployment, folder: Option<&Path>, counters: &C
 
 impl Parts {
     /// workerd has SQL, and values that are read at once, for objects on a disk only.
-    fn keep(&mut self, folder: &Path) -> Result<()> {
+    fn keep(&mut self, folder: &Path, classes: &[Class<'_>]) -> Result<()> {
         let folder = folder.canonicalize().with_context(|| format!("there is no {}", folder.display()))?;
         let path = quote(&folder.to_string_lossy());
         self.services += &format!("    (name = \"objects\", disk = (path = {path}, writable = true)),\n");
-        let namespaces = [CLAIMS, LIMITS]
-            .map(|Class { name, .. }| format!("(className = \"{name}\", uniqueKey = \"{name}\", enableSql = true)"));
-        let namespaces = namespaces.join(", ");
+        let namespace = |Class { name, .. }: &Class<'_>| {
+            format!("(className = \"{name}\", uniqueKey = \"{name}\", enableSql = true)")
+        };
+        let namespaces = classes.iter().map(namespace).collect::<Vec<_>>().join(", ");
         self.worker = format!(
             "      durableObjectNamespaces = [{namespaces}],\n      durableObjectStorage = (localDisk = \"objects\"),\n"
         );
@@ -108,7 +112,7 @@ impl Parts {
     }
 }
 
-impl Class {
+impl Class<'_> {
     fn binding(&self) -> String {
         format!("(name = \"{}\", durableObjectNamespace = \"{}\")", self.binding, self.name)
     }

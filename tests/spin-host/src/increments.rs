@@ -1,11 +1,6 @@
-//! `wasi:keyvalue`: the stores of `spin:key-value`, and changes to them that are atomic. They are as Spin's own are, on
-//! SQLite, with what is not as the interface's description has it:
-//!
-//! - a swap that has seen no value puts its own there, whatever is there meanwhile;
-//! - what a swap took is never given back, and an instance can have 256;
-//! - `increment` wants a value of 8 bytes, and ends where there is another one.
-//!
-//! A store whose label begins with `redis` is as Spin's are on Redis: no swap there ever says that it took place.
+//! `wasi:keyvalue`: the stores of `spin:key-value`, and numbers in them that are incremented. As in Spin's own on SQLite,
+//! a number has 8 bytes, and whoever increments another value goes down with it. Compare-and-swap is not offered: edgate
+//! does not use it, since Spin's cannot be relied on.
 
 use wasmtime::component::{Access, HasSelf, Resource};
 use wasmtime::{Result, bail};
@@ -14,15 +9,8 @@ use crate::bindings::wasi::keyvalue::{atomics, store};
 use crate::instance::State;
 use crate::key_value::Store;
 
-/// How many swaps an instance can begin.
-const MOST: usize = 256;
-
-/// A swap: the value that was read last, and where.
-pub struct Swap {
-    store: Store,
-    key: String,
-    seen: Option<Vec<u8>>,
-}
+/// A swap, of which there is none.
+pub enum Swap {}
 
 impl From<std::io::Error> for store::Error {
     fn from(error: std::io::Error) -> Self {
@@ -121,67 +109,26 @@ impl atomics::HostWithStore<State> for HasSelf<State> {
         }
     }
 
-    fn swap(
-        mut access: Access<'_, State, Self>,
-        cas: Resource<Swap>,
-        value: Vec<u8>,
-    ) -> Result<Result<(), atomics::CasError>> {
-        let state = access.get();
-        let Swap { store, key, seen } = state.table.delete(cas)?;
-        let mut swapped = false;
-        let before = store.change(&key, |now| {
-            swapped = seen.is_none() || seen.as_deref() == now;
-            swapped.then_some(value)
-        });
-        let seen = match before {
-            Ok(_) if swapped && !store.label().starts_with("redis") => return Ok(Ok(())),
-            Ok(_) => store.get(&key).unwrap_or_default(),
-            Err(error) => return Ok(Err(atomics::CasError::StoreError(error.into()))),
-        };
-        Ok(Err(match begin(state, Swap { store, key, seen })? {
-            Ok(again) => atomics::CasError::CasFailed(again),
-            Err(error) => atomics::CasError::StoreError(error),
-        }))
+    fn swap(_: Access<'_, State, Self>, _: Resource<Swap>, _: Vec<u8>) -> Result<Result<(), atomics::CasError>> {
+        Ok(Err(atomics::CasError::StoreError(not_offered())))
     }
 }
 
 impl atomics::HostCasWithStore<State> for HasSelf<State> {
-    fn new(
-        mut access: Access<'_, State, Self>,
-        bucket: Resource<Store>,
-        key: String,
-    ) -> Result<Result<Resource<Swap>, store::Error>> {
-        let state = access.get();
-        let store = state.table.get(&bucket)?.clone();
-        begin(state, Swap { store, key, seen: None })
+    fn new(_: Access<'_, State, Self>, _: Resource<Store>, _: String) -> Result<Result<Resource<Swap>, store::Error>> {
+        Ok(Err(not_offered()))
     }
 
-    fn current(
-        mut access: Access<'_, State, Self>,
-        this: Resource<Swap>,
-    ) -> Result<Result<Option<Vec<u8>>, store::Error>> {
-        let swap = access.get().table.get_mut(&this)?;
-        Ok(match swap.store.get(&swap.key) {
-            Ok(value) => {
-                swap.seen.clone_from(&value);
-                Ok(value)
-            }
-            Err(error) => Err(error.into()),
-        })
+    fn current(_: Access<'_, State, Self>, _: Resource<Swap>) -> Result<Result<Option<Vec<u8>>, store::Error>> {
+        Ok(Err(not_offered()))
     }
 
     fn drop(mut access: Access<'_, State, Self>, this: Resource<Swap>) -> Result<()> {
-        let state = access.get();
-        state.table.delete(this)?;
-        state.swaps -= 1;
+        access.get().table.delete(this)?;
         Ok(())
     }
 }
 
-fn begin(state: &mut State, swap: Swap) -> Result<Result<Resource<Swap>, store::Error>> {
-    if state.swaps == MOST {
-        return Ok(Err(store::Error::Other("too many compare_and_swaps opened".to_owned())));
-    }
-    state.swaps += 1;
-    Ok(Ok(state.table.push(swap)?))
+fn not_offered() -> store::Error {
+    store::Error::Other("this host does not offer compare-and-swap".to_owned())
 }
