@@ -11,7 +11,8 @@ pub const SCRIPT: &str = include_str!("redis.lua");
 /// Its SHA-1 in hexadecimal, by which Redis knows it.
 pub const SHA1: &str = "6fd8cc5474b6d1a9b329300e2773a33031b05067";
 
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use sha1::{Digest, Sha1};
