@@ -236,8 +236,7 @@ fn fits(limit: &Limit, cost: &Cost, place: &Place, diagnostics: &mut Diagnostics
 
 /// The limits that a route names, or the gateway for it, and the place of the list.
 pub fn apply(
-    named: &[Named],
-    place: &Place,
+    (named, place): (&[Named], &Place),
     limits: &Limits,
     scope: &rule::Scope<'_>,
     (route, fields): (&Place, LimitFields),
