@@ -52,7 +52,6 @@ mod tests;
 use bucket::Bucket;
 use line::{Line, Words};
 use sum::{Sum, Terms};
-
 /// How far a clock may go back without having been set, in milliseconds.
 pub const JITTER_MS: u64 = 1_000;
 

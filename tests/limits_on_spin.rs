@@ -1,118 +1,240 @@
-//! Limits that several hosts on Spin share: by one Redis, and by compare-and-swap in one key-value store. Each host has
-//! several instances. However many clients ask at once, exactly as many requests as the limit says are let through, also
-//! where the counters go away and come back.
+//! Limits that several hosts on Spin share, each with several instances: by one Redis, and in one key-value store. However
+//! many clients ask at once, exactly as many requests as the limit says are let through, also where whoever counts goes
+//! away and comes back.
 
+#[path = "replay/hosts.rs"]
+mod hosts;
 #[path = "replay/start.rs"]
 mod start;
 
 use anyhow::{Context, Result, ensure};
-use edgate_kit::crowd::together;
-use edgate_kit::redis::Redis;
+use edgate_kit::redis::{Keeping, Redis};
 use edgate_kit::running::Deployment;
-use edgate_kit::scenario::Request;
-use edgate_kit::spin::Spin;
+use edgate_kit::scenario::answer::{Answer, AnswerBody};
+use edgate_kit::scenario::{Abandon, HostName, Request};
+use edgate_kit::upstream::Upstream;
+use hosts::{Hosts, Statuses};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 const CLIENTS: usize = 64;
 
-/// Gateways with one limit, `hot`, on their only route.
-struct Hosts {
-    spins: Vec<Spin>,
+/// For how long an instance leaves counters alone that could not be asked, and a little more.
+const LEFT_ALONE: Duration = Duration::from_millis(1_100);
+
+/// A limit of so many requests that come back too slowly to be seen.
+fn limit(requests: usize, accuracy: &str, on_failure: &str, timeout: &str) -> Value {
+    let rate = format!("{requests}/1d");
+    json!({ "rate": rate, "key": "global", "accuracy": accuracy, "on_failure": on_failure, "timeout": timeout })
 }
 
-/// How many requests were answered how.
-type Statuses = BTreeMap<u16, usize>;
-
-impl Hosts {
-    /// Starts some, whose counters are in a Redis.
-    async fn on_redis(count: usize, redis: &Redis, limit: &Value) -> Result<Hosts> {
-        let gateway = json!({ "redis": redis.url() });
-        Hosts::start(count, &gateway, BTreeMap::new(), limit, vec![redis.url()], None).await
-    }
-
-    /// Starts some, whose counters are in a key-value store in a folder.
-    async fn on_store(count: usize, label: &str, folder: &Path, limit: &Value) -> Result<Hosts> {
-        let stores = BTreeMap::from([(label.to_owned(), BTreeMap::new())]);
-        Hosts::start(count, &json!({ "counters": label }), stores, limit, Vec::new(), Some(folder)).await
-    }
-
-    async fn start(
-        count: usize,
-        gateway: &Value,
-        stores: BTreeMap<String, BTreeMap<String, String>>,
-        limit: &Value,
-        allowed: Vec<String>,
-        folder: Option<&Path>,
-    ) -> Result<Hosts> {
-        let bindings = vec![
-            ("EDGATE".to_owned(), gateway.clone()),
-            ("LIMIT_HOT".to_owned(), limit.clone()),
-            ("ROUTE_ALL".to_owned(), json!({ "match": { "path": "/{*rest}" }, "limits": ["hot"], "respond": {} })),
-        ];
-        let deployment = Deployment { bindings, stores, ..Deployment::default() };
-        let mut spins = Vec::new();
-        for _ in 0..count {
-            spins.push(start::spin(&deployment, allowed.clone(), folder).await?);
-        }
-        Ok(Hosts { spins })
-    }
-
-    /// Has clients send requests, all at once, each one after the other.
-    async fn ask(&self, clients: usize, each: usize) -> Result<Statuses> {
-        let clients = (0..clients).map(|client| {
-            let address = self.spins[client % self.spins.len()].address();
-            async move {
-                let mut statuses = Statuses::new();
-                for _ in 0..each {
-                    let answer = edgate_kit::client::send(address, &Request::new("GET", "/hot")).await?;
-                    *statuses.entry(answer.status).or_default() += 1;
-                }
-                Ok(statuses)
-            }
-        });
-        let mut all = Statuses::new();
-        for (status, count) in together(clients).await?.into_iter().flatten() {
-            *all.entry(status).or_default() += count;
-        }
-        Ok(all)
-    }
+/// One that nobody may pass uncounted, and that waits for its counter.
+fn exact(requests: usize) -> Value {
+    limit(requests, "exact", "deny", "10s")
 }
 
-/// A limit of this many requests, which come back too slowly to be seen.
-fn exactly(limit: u64) -> Value {
-    json!({ "rate": format!("{limit}/1d"), "key": "global", "on_failure": "deny", "timeout": "10s" })
+/// How often each client must ask so that all of them ask for more than there is.
+fn enough(requests: usize) -> usize {
+    (2 * requests).div_ceil(CLIENTS) + 1
 }
 
-/// As many requests as pass a limit twice, and some.
-async fn passes_exactly(hosts: &Hosts, limit: usize) -> Result<()> {
-    let each = (2 * limit).div_ceil(CLIENTS) + 1;
-    let statuses = hosts.ask(CLIENTS, each).await?;
-    let admitted = statuses.get(&200).copied().unwrap_or_default();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    let said = hosts.spins.iter().flat_map(|spin| spin.lines().since(0)).find(|line| !line.contains("\"access\""));
-    ensure!(admitted == limit, "{admitted} of {limit}: {statuses:?}, {said:?}");
-    ensure!(statuses.keys().all(|status| matches!(status, 200 | 429)), "{statuses:?}, {said:?}");
-    Ok(())
+fn sum(phases: &[Statuses]) -> Statuses {
+    let mut all = Statuses::new();
+    for (status, count) in phases.iter().flatten() {
+        *all.entry(*status).or_default() += count;
+    }
+    all
 }
 
 #[tokio::test]
 async fn hosts_on_one_redis_let_exactly_the_limit_through() -> Result<()> {
-    for limit in [1, 100, 1_000] {
+    for requests in [1, 100, 1_000] {
         let redis = Redis::start().await?;
-        let hosts = Hosts::on_redis(3, &redis, &exactly(limit)).await?;
-        passes_exactly(&hosts, usize::try_from(limit)?).await.context("on Redis")?;
+        let hosts = Hosts::on_redis(3, &redis, &exact(requests)).await?;
+        let statuses = hosts.ask(CLIENTS, enough(requests)).await?;
+        hosts.let_through(&statuses, requests).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn hosts_on_one_store_let_exactly_the_limit_through() -> Result<()> {
-    for limit in [1, 100, 1_000] {
+    for requests in [1, 100, 1_000] {
         let folder = tempfile::tempdir()?;
-        let hosts = Hosts::on_store(3, "default", folder.path(), &exactly(limit)).await?;
-        passes_exactly(&hosts, usize::try_from(limit)?).await.context("in a store")?;
+        let hosts = Hosts::on_store(3, folder.path(), &exact(requests)).await?;
+        let statuses = hosts.ask(CLIENTS, enough(requests)).await?;
+        hosts.let_through(&statuses, requests).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn leases_let_no_more_than_the_limit_through() -> Result<()> {
+    let redis = Redis::start().await?;
+    for requests in [1, 100, 1_000] {
+        redis.command(&["FLUSHALL"]).await?;
+        let hosts = Hosts::on_redis(3, &redis, &limit(requests, "leased", "deny", "10s")).await?;
+        let statuses = hosts.ask(CLIENTS, enough(requests)).await?;
+        let admitted = statuses.get(&200).copied().unwrap_or_default();
+        // How much less depends on how many instances have something left.
+        ensure!((requests / 2..=requests).contains(&admitted), "{admitted} of {requests}: {statuses:?}");
+        ensure!(statuses.keys().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn redis_that_is_started_again_with_its_values_goes_on_counting() -> Result<()> {
+    let mut redis = Redis::start_that_keeps(Keeping::Values).await?;
+    let hosts = Hosts::on_redis(2, &redis, &exact(200)).await?;
+    let before = hosts.ask(32, 4).await?;
+    ensure!(before == Statuses::from([(200, 128)]), "{before:?}");
+    // The instances keep their connections, which are dead then. It is not forgotten, and nobody notices.
+    redis.restart().await?;
+    let after = hosts.ask(32, 4).await?;
+    hosts.let_through(&sum(&[before, after]), 200).await
+}
+
+#[tokio::test]
+async fn redis_that_is_started_again_meanwhile_lets_nobody_past_the_limit() -> Result<()> {
+    let mut redis = Redis::start_that_keeps(Keeping::Values).await?;
+    let hosts = Hosts::on_redis(2, &redis, &exact(500)).await?;
+    let (meanwhile, restarted) = tokio::join!(hosts.ask(CLIENTS, 8), async {
+        sleep(Duration::from_millis(200)).await;
+        redis.restart().await
+    });
+    restarted?;
+    sleep(LEFT_ALONE).await;
+    let all = sum(&[meanwhile?, hosts.ask(CLIENTS, 10).await?]);
+    let admitted = all.get(&200).copied().unwrap_or_default();
+    // Those that were under way may have been counted, and nobody knows: up to one for each client.
+    ensure!((500 - CLIENTS..=500).contains(&admitted), "{all:?}, {:?}", hosts.complaint().await);
+    ensure!(all.contains_key(&429), "{all:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn redis_that_forgets_its_scripts_is_told_again_and_nobody_notices() -> Result<()> {
+    let redis = Redis::start().await?;
+    let hosts = Hosts::on_redis(2, &redis, &exact(500)).await?;
+    let (statuses, forgotten) = tokio::join!(hosts.ask(CLIENTS, 16), async {
+        for _ in 0..20 {
+            redis.forget_scripts().await?;
+            sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    });
+    forgotten?;
+    hosts.let_through(&statuses?, 500).await
+}
+
+/// What is answered while Redis is in a bad way, and that it counts again when it is well.
+async fn breaks(on_failure: &str, meanwhile: u16) -> Result<()> {
+    let mut redis = Redis::start_that_keeps(Keeping::Values).await?;
+    let hosts = Hosts::on_redis(1, &redis, &limit(3, "exact", on_failure, "300ms")).await?;
+    let ask = async || hosts.ask(1, 1).await.map(|statuses| statuses.keys().copied().collect::<Vec<_>>());
+    ensure!(ask().await? == [200], "the first");
+    redis.kill().await;
+    ensure!(ask().await? == [meanwhile], "it is down");
+    redis.restart().await?;
+    sleep(LEFT_ALONE).await;
+    ensure!(ask().await? == [200], "it is back");
+    redis.pause()?;
+    let begin = Instant::now();
+    ensure!(ask().await? == [meanwhile], "it is slow");
+    ensure!(begin.elapsed() < Duration::from_secs(3), "the time-out is 300 ms, and it took {:?}", begin.elapsed());
+    redis.resume()?;
+    sleep(LEFT_ALONE).await;
+    // What nobody waited for may have been counted.
+    let rest = [ask().await?, ask().await?];
+    ensure!(rest[1] == [429] && matches!(rest[0][..], [200 | 429]), "it goes on: {rest:?}");
+    let complaint = hosts.complaint().await.context("nobody says that it was down")?;
+    ensure!(complaint.contains("its counters cannot be asked"), "{complaint}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn redis_that_breaks_refuses_where_the_limit_says_so() -> Result<()> {
+    breaks("deny", 503).await
+}
+
+#[tokio::test]
+async fn redis_that_breaks_lets_through_where_the_limit_says_nothing() -> Result<()> {
+    breaks("allow", 200).await
+}
+
+#[tokio::test]
+async fn whoever_ends_with_a_ticket_holds_up_the_others_for_a_moment() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let hosts = Hosts::on_store(1, folder.path(), &exact(3)).await?;
+    let begin = Instant::now();
+    ensure!(hosts.ask(1, 1).await? == Statuses::from([(200, 1)]), "the first");
+    let usual = begin.elapsed();
+    // One more ticket than were served, and nobody has it.
+    let values = folder.path().join("kv/default");
+    let mut tickets = std::fs::read_dir(&values)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    tickets.retain(|path| std::fs::read(path).is_ok_and(|value| value == 1u64.to_le_bytes()));
+    ensure!(tickets.len() == 1, "{tickets:?}");
+    std::fs::write(&tickets[0], 2u64.to_le_bytes())?;
+    let begin = Instant::now();
+    ensure!(hosts.ask(4, 1).await? == Statuses::from([(200, 2), (429, 2)]), "those behind it");
+    let took = begin.elapsed();
+    ensure!(took > Duration::from_millis(800) && took < Duration::from_secs(5), "{took:?}, and before {usual:?}");
+    Ok(())
+}
+
+/// A gateway that lets one request through at a time, to an upstream that gives these answers.
+async fn one_at_a_time(answers: Vec<Answer>) -> Result<(edgate_kit::running::Running, Upstream)> {
+    let mut upstream = Upstream::start().await?;
+    upstream.script(answers).await?;
+    let url = format!("http://{}", upstream.address());
+    let bindings = vec![
+        ("LIMIT_ONE".to_owned(), json!({ "concurrency": 1, "key": "global", "lease": "10m", "on_failure": "deny" })),
+        ("UPSTREAM_U".to_owned(), json!({ "url": url })),
+        ("ROUTE_ONE".to_owned(), json!({ "match": { "path": "/one" }, "limits": ["one"], "upstream": "u" })),
+    ];
+    let stores = BTreeMap::from([("default".to_owned(), BTreeMap::new())]);
+    let deployment = Deployment { bindings, stores, ..Deployment::default() };
+    Ok((start::start(HostName::Spin, &deployment, vec![url]).await?, upstream))
+}
+
+fn chunks(chunks: usize, every: Duration) -> Answer {
+    let chunks = vec!["chunk".to_owned(); chunks];
+    Answer { body: AnswerBody::Chunks { chunks, every }, ..Answer::default() }
+}
+
+#[tokio::test]
+async fn requests_are_held_until_the_end_of_their_answers() -> Result<()> {
+    let (gateway, _upstream) =
+        one_at_a_time(vec![chunks(10, Duration::from_millis(100)), chunks(1, Duration::ZERO)]).await?;
+    let request = Request::new("GET", "/one");
+    let (long, early) = tokio::join!(gateway.send(&request), async {
+        sleep(Duration::from_millis(400)).await;
+        gateway.send(&request).await
+    });
+    let (long, early) = (long?, early?);
+    ensure!((long.status, early.status) == (200, 429), "{} and {}", long.status, early.status);
+    ensure!(long.body.text() == "chunk".repeat(10), "{}", long.body.text());
+    sleep(Duration::from_millis(200)).await;
+    let later = gateway.send(&request).await?;
+    ensure!(later.status == 200 && later.body.text() == "chunk", "{later:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn clients_that_go_away_hold_nothing_even_where_the_upstream_is_silent() -> Result<()> {
+    let (gateway, _upstream) =
+        one_at_a_time(vec![chunks(3, Duration::from_secs(20)), chunks(1, Duration::ZERO)]).await?;
+    let request = Request::new("GET", "/one");
+    let leaves = Request { abandon: Some(Abandon::AfterHead), ..request.clone() };
+    gateway.send(&leaves).await?;
+    ensure!(gateway.send(&request).await?.status == 429, "it was not noticed yet");
+    let begin = Instant::now();
+    while gateway.send(&request).await?.status != 200 {
+        ensure!(begin.elapsed() < Duration::from_secs(8), "it is held");
+        sleep(Duration::from_millis(100)).await;
     }
     Ok(())
 }

@@ -270,7 +270,7 @@ fn check(limit: &Limit, place: &Place, route: &Place, scope: &rule::Scope<'_>, d
         let before = diagnostics.len();
         source.check(place, scope, diagnostics);
         for diagnostic in &mut diagnostics[before..] {
-            diagnostic.message = format!("the limit `{}` looks for it here: {}", limit.name, diagnostic.message);
+            diagnostic.message = format!("the limit `{}` cannot be used here: {}", limit.name, diagnostic.message);
             // The gateway's list is that of many routes.
             if place.path.get(1) != route.path.get(1) {
                 diagnostic.related = Some((route.clone().name(), "for this route".to_owned()));

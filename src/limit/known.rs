@@ -24,6 +24,9 @@ const PACE_MS: f64 = 60_000.0;
 /// A block is at most this part of what was left, so that what an instance has and does not use is little.
 const SHARE: u64 = 20;
 
+/// For how long a counter may take to give a block, in milliseconds, until another request asks for one.
+const ASKING_MS: f64 = 1_000.0;
+
 /// What an instance knows of a limit's counters.
 pub struct Known {
     denied: RefCell<Bounded<Denied>>,
@@ -48,6 +51,8 @@ pub struct Lease {
     size: Cell<u64>,
     /// How much the counter had left.
     left: Cell<u64>,
+    /// Until when somebody else asks for a block.
+    asking_until: Cell<f64>,
 }
 
 /// A block of what may be asked for, taken from a counter.
@@ -98,10 +103,16 @@ impl Known {
         Some(block.stamp)
     }
 
-    /// How much to ask a counter for.
+    /// How much to ask a counter for. One request at a time asks for a block: all that come at once would take all there
+    /// is, and other instances get nothing.
     pub fn block_size(&self, key: &[u8; 32], cost: u64, now: f64) -> u64 {
-        let lease = self.leases.borrow_mut().get(key, now);
-        lease.map_or(cost, |lease| lease.size.get().min(lease.left.get() / SHARE).max(cost))
+        let Some(lease) = self.leases.borrow_mut().get(key, now) else { return cost };
+        let size = lease.size.get().min(lease.left.get() / SHARE);
+        if size <= cost || now < lease.asking_until.get() {
+            return cost;
+        }
+        lease.asking_until.set(now + ASKING_MS);
+        size
     }
 
     /// Keeps what a counter gave beyond `cost`, for as long as it may be spent: until `hold_ms` after `asked`. Gives back
@@ -113,10 +124,11 @@ impl Known {
         lease.left.set(count.left);
         let rest = count.taken.saturating_sub(cost);
         if rest == 0 {
-            // Not twice its own size: many that ask at the same time would make it as large as all there is.
-            lease.size.set(lease.size.get().max(count.taken.saturating_mul(2)).clamp(2, MOST));
+            // Requests that had to ask for themselves alone are what the next block is for.
+            lease.size.set(lease.size.get().max(1).saturating_add(cost).min(MOST));
             return None;
         }
+        lease.asking_until.set(0.0);
         let until = asked + hold_ms as f64;
         let half = asked + hold_ms as f64 / 2.0;
         let block = Rc::new(Block { left: Cell::new(rest), taken: count.taken, stamp: count.stamp, until, half });
@@ -195,4 +207,42 @@ impl Lease {
 fn whole(ms: f64) -> u64 {
     // The cast saturates.
     ms.max(0.0).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn gives(taken: u64, left: u64) -> Count {
+        Count { taken, left, ..Count::default() }
+    }
+
+    #[test]
+    fn one_request_at_a_time_asks_for_a_block() {
+        let known = Known::default();
+        assert_eq!(known.block_size(&KEY, 1, 0.0), 1);
+        known.keep(KEY, &gives(1, 1_000), 1, 0.0, 5_000);
+        let mut all: Vec<u64> = (0..64).map(|_| known.block_size(&KEY, 1, 1.0)).collect();
+        all.sort_unstable();
+        assert_eq!((all[62], all[63]), (1, 2));
+        // One that never hears of its block holds the others up for a moment.
+        assert_eq!(known.block_size(&KEY, 1, 1.0 + ASKING_MS), 2);
+        known.keep(KEY, &gives(2, 900), 1, 2.0, 5_000);
+        assert!(known.spend(&KEY, 1, 3.0).is_some());
+        assert!(known.spend(&KEY, 1, 3.0).is_none());
+        assert_eq!(known.block_size(&KEY, 1, 3.0), 4);
+    }
+
+    #[test]
+    fn block_is_for_as_many_as_had_to_ask_and_a_small_part_of_what_is_left() {
+        let known = Known::default();
+        for _ in 0..30 {
+            known.keep(KEY, &gives(1, 1_000), 1, 0.0, 5_000);
+        }
+        assert_eq!(known.block_size(&KEY, 1, 1.0), 31);
+        known.keep(KEY, &gives(31, 100), 1, 1.0, 5_000);
+        assert_eq!(known.block_size(&KEY, 1, 1.0), 5);
+    }
 }

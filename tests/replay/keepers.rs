@@ -73,25 +73,27 @@ async fn of_redis(redis: &mut Redis, happening: Happening) -> Result<()> {
     match happening {
         Happening::Down => redis.kill().await,
         Happening::Slow => redis.pause()?,
-        // One that was killed cannot go on.
-        Happening::Up if redis.resume().is_ok() => {}
-        Happening::Up | Happening::Restart => redis.restart().await?,
-        Happening::Corrupt => drop(redis.command(&["EVAL", CORRUPT, "0"]).await?),
+        Happening::Up => {
+            redis.start_unless_it_runs().await?;
+            redis.resume()?;
+        }
+        Happening::Corrupt => redis.corrupt().await?,
+        Happening::Restart => redis.restart().await?,
         Happening::Flush => redis.forget_scripts().await?,
     }
     Ok(())
 }
 
-/// Writes something else over every value.
-const CORRUPT: &str = "for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('SET', key, 'no state at all') end";
-
 async fn of_workerd(workerd: &mut Workerd, happening: Happening) -> Result<()> {
     match happening {
         Happening::Down => workerd.kill().await,
         Happening::Slow => workerd.pause()?,
-        Happening::Up if workerd.resume().is_ok() => {}
-        Happening::Up | Happening::Restart => workerd.restart().await?,
+        Happening::Up => {
+            workerd.start_unless_it_runs().await?;
+            workerd.resume()?;
+        }
         Happening::Corrupt => workerd.corrupt_objects().await?,
+        Happening::Restart => workerd.restart().await?,
         // Scripts are Redis's alone.
         Happening::Flush => {}
     }

@@ -66,36 +66,40 @@ impl<'a> Turn<'a> {
     pub fn decide_here(&mut self, host: &SharedHost) {
         let limit = &self.applied.limit;
         let now = host.now().0;
-        let key = self.place;
         if limit.accuracy == Accuracy::Local {
             let ask = self.ask(&**host, Act::Take { least: self.cost, most: self.cost });
             self.by = "instance";
-            match limit.known.ask(key, &ask, now) {
+            match limit.known.ask(self.place, &ask, now) {
                 Some(count) => {
                     self.decide(&count);
                     self.stamp = (count.taken > 0).then_some(count.stamp);
                 }
                 None => self.failed(),
             }
-        } else if self.spend(now) {
-            // What the counter has no more of, the instance may still have.
-        } else if let Some(retry_ms) = limit.known.denied(&key, self.cost, now) {
+            return;
+        }
+        // What the instance has is there to be spent, whatever the counter has said since.
+        if self.spend(now) {
+            return;
+        }
+        if let Some(retry_ms) = limit.known.denied(&self.place, self.cost, now) {
             self.by = "memory";
             self.outcome = Some(LimitOutcome::Denied);
             self.retry_ms = Some(retry_ms).filter(|ms| *ms < MOST);
         }
     }
 
-    /// Takes it from a block of the instance, where there is one with as much.
+    /// Whether a block that the instance has is enough.
     fn spend(&mut self, now: f64) -> bool {
         let known = &self.applied.limit.known;
-        let spent = (self.hold_ms > 0).then(|| known.spend(&self.place, self.cost, now)).flatten();
-        if spent.is_some() {
+        let stamp = if self.hold_ms > 0 { known.spend(&self.place, self.cost, now) } else { None };
+        if stamp.is_some() {
             self.by = "lease";
             self.outcome = Some(LimitOutcome::Admitted);
-            self.stamp = spent;
+            self.stamp = stamp;
+            (self.left, self.reset_ms, self.retry_ms) = (None, None, None);
         }
-        spent.is_some()
+        stamp.is_some()
     }
 
     pub fn waits_for_counter(&self) -> bool {
@@ -125,15 +129,13 @@ impl<'a> Turn<'a> {
     pub fn counted(&mut self, host: &SharedHost, count: Count, asked: f64) {
         let limit = &self.applied.limit;
         let key = self.place;
-        // Requests that ask at the same time get all that there is in blocks, and the last of them gets nothing.
-        if count.taken == 0 && self.spend(host.now().0) {
-            return;
-        }
         self.decide(&count);
         if count.taken == 0 {
             if !matches!(self.numbers, Numbers::Concurrency { .. }) {
                 limit.known.deny(key, self.cost, count.retry_ms, host.now().0);
             }
+            // Another request may have got a block meanwhile.
+            self.spend(host.now().0);
             return;
         }
         self.stamp = Some(count.stamp);

@@ -140,5 +140,5 @@ async fn on_spin(wasm: PathBuf, allowed: Vec<String>, deployment: &Deployment) -
     let own = std::env::current_exe().context("this program has no path")?;
     let stand_in = own.with_file_name("edgate-spin-host");
     let program = spin::find_program(stand_in.exists().then_some(stand_in.as_path())).await?;
-    Spin::start(&spin::Options { program, wasm, allowed }, deployment).await
+    Spin::start(&spin::Options { program, wasm, allowed, state: None }, deployment).await
 }

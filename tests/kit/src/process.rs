@@ -66,6 +66,11 @@ impl Process {
         let _ = self.child.kill().await;
     }
 
+    /// Whether it has not ended yet.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
@@ -78,7 +83,7 @@ impl Process {
         if self.signal(Signal::TERM).is_err() {
             return;
         }
-        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < GRACE {
+        while self.runs() && asked.elapsed() < GRACE {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -84,6 +84,17 @@ impl Redis {
         self.process.signal(Signal::CONT)
     }
 
+    /// Starts it again, if it was killed.
+    pub async fn start_unless_it_runs(&mut self) -> Result<()> {
+        if self.process.runs() { Ok(()) } else { self.restart().await }
+    }
+
+    /// Writes something else over every value.
+    pub async fn corrupt(&self) -> Result<()> {
+        let script = "for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('SET', key, 'no state at all') end";
+        self.command(&["EVAL", script, "0"]).await.map(drop)
+    }
+
     /// Has it forget all scripts, as it may at any time.
     pub async fn forget_scripts(&self) -> Result<()> {
         self.command(&["SCRIPT", "FLUSH", "SYNC"]).await.map(drop)

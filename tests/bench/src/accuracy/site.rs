@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use edgate_bench::program::say;
 use edgate_kit::crowd::becomes;
 use edgate_kit::lines::Lines;
-use edgate_kit::redis::{Keeps, Redis};
+use edgate_kit::redis::{Keeping, Redis};
 use edgate_kit::running::Deployment;
 use edgate_kit::spin::{self, Spin};
 use edgate_kit::workerd::{Counters, Format, Objects, Options, Workerd};
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// How soon workerd lets an object go that nobody asks: 10 s, by what it says of itself, and a while on a busy machine.
 const EVICTION: Duration = Duration::from_secs(40);
@@ -23,6 +24,8 @@ pub struct Site {
     gateways: Gateways,
     redis: Option<Redis>,
     deployment: Deployment,
+    /// What several Spins share.
+    _state: TempDir,
 }
 
 enum Gateways {
@@ -35,9 +38,10 @@ impl Site {
     pub async fn start(place: Place, root: &Path, upstream: SocketAddr) -> Result<Site> {
         say(&format!("starting {}", place.text()));
         let redis = match place {
-            Place::SpinRedis => Some(Redis::start_keeping(Keeps::Everything).await?),
+            Place::SpinRedis => Some(Redis::start_that_keeps(Keeping::Values).await?),
             _ => None,
         };
+        let state = tempfile::tempdir().context("no temporary folder")?;
         let url = redis.as_ref().map(Redis::url);
         let deployment = deployment(place, upstream, url.as_deref());
         let gateways = match place {
@@ -47,11 +51,14 @@ impl Site {
             }
             Place::SpinRedis | Place::SpinStore => {
                 let allowed = std::iter::once(format!("http://{upstream}")).chain(url).collect();
-                let options = on_spin(root, allowed).await?;
-                Gateways::Spin { running: several(place, &options, &deployment).await?, options }
+                let shared = (place == Place::SpinStore).then(|| state.path().to_owned());
+                let options = on_spin(root, allowed, shared).await?;
+                Gateways::Spin { running: Vec::new(), options }
             }
         };
-        Ok(Site { gateways, redis, deployment })
+        let mut site = Site { gateways, redis, deployment, _state: state };
+        site.mend().await?;
+        Ok(site)
     }
 
     /// Where its gateways listen.
@@ -82,8 +89,7 @@ impl Site {
                 all.last_mut().context("there is no workerd")?.restart().await
             }
             (Event::GatewayKilled, Gateways::Spin { running, .. }, _) => {
-                running.last_mut().context("there is no Spin")?.kill().await;
-                Ok(())
+                running.pop().map(drop).context("there is no Spin")
             }
             (Event::Evicted, Gateways::Workerd(all), _) => {
                 let process = all.first().and_then(Workerd::process_id).context("there is no workerd")?;
@@ -93,12 +99,11 @@ impl Site {
         }
     }
 
-    /// Starts again what has not been started again since.
+    /// Starts those that are missing.
     pub async fn mend(&mut self) -> Result<()> {
         let Gateways::Spin { options, running } = &mut self.gateways else { return Ok(()) };
-        if running.last().is_some_and(|spin| spin.process_id().is_none()) {
-            running.pop();
-            running.push(another(running.first(), self.redis.is_some(), options, &self.deployment).await?);
+        while running.len() < SEVERAL {
+            running.push(Spin::start(options, &self.deployment).await?);
         }
         Ok(())
     }
@@ -137,27 +142,10 @@ fn on_workerd(root: &Path) -> Options {
     }
 }
 
-async fn on_spin(root: &Path, allowed: Vec<String>) -> Result<spin::Options> {
+async fn on_spin(root: &Path, allowed: Vec<String>, state: Option<PathBuf>) -> Result<spin::Options> {
     let stand_in = std::env::var_os("EDGATE_SPIN_HOST").map(PathBuf::from);
     let program = spin::find_program(stand_in.as_deref()).await?;
-    Ok(spin::Options { program, wasm: root.join("build/spin/edgate.wasm"), allowed })
-}
-
-async fn several(place: Place, options: &spin::Options, deployment: &Deployment) -> Result<Vec<Spin>> {
-    let mut running = Vec::with_capacity(SEVERAL);
-    for _ in 0..SEVERAL {
-        let next = another(running.first(), place == Place::SpinRedis, options, deployment).await?;
-        running.push(next);
-    }
-    Ok(running)
-}
-
-/// One more, which has the values of the first where those count.
-async fn another(first: Option<&Spin>, redis: bool, options: &spin::Options, deployment: &Deployment) -> Result<Spin> {
-    match first {
-        Some(first) if !redis => first.start_beside(options, deployment).await,
-        _ => Spin::start(options, deployment).await,
-    }
+    Ok(spin::Options { program, wasm: root.join("build/spin/edgate.wasm"), allowed, state })
 }
 
 /// Waits until a workerd has let go of all objects: none of their files is open any more.
