@@ -139,9 +139,8 @@ impl Limit {
     pub fn meter(&self, host: &dyn Host, numbers: &Numbers) -> Meter {
         let hold_ms = self.hold_ms(numbers);
         match *numbers {
-            Numbers::Rate { limit, period_ms, burst } => {
-                let burst = burst.saturating_sub(meanwhile(limit, period_ms, hold_ms)).max(1);
-                Meter::Bucket { limit, period_ms, burst }
+            Numbers::Rate { limit, period_ms, .. } => {
+                Meter::Bucket { limit, period_ms, burst: self.most_at_once(numbers) }
             }
             Numbers::Calendar { limit, calendar } => {
                 let Window { end_ms, next_ms, .. } = self.window(host, calendar);
@@ -153,6 +152,16 @@ impl Limit {
             Numbers::Concurrency { limit, lease_ms } => {
                 Meter::Within { limit, step_ms: HELD_STEP_MS, span_ms: lease_ms }
             }
+        }
+    }
+
+    /// How much can be asked for at once: of a burst, what is not left alone because of blocks.
+    pub fn most_at_once(&self, numbers: &Numbers) -> u64 {
+        match *numbers {
+            Numbers::Rate { limit, period_ms, burst } => {
+                burst.saturating_sub(meanwhile(limit, period_ms, self.hold_ms(numbers))).max(1)
+            }
+            _ => numbers.limit(),
         }
     }
 
