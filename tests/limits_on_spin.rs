@@ -250,7 +250,6 @@ async fn clients_that_go_away_hold_nothing_even_where_the_upstream_is_silent() -
     let request = Request::new("GET", "/one");
     let leaves = Request { abandon: Some(Abandon::AfterHead), ..request.clone() };
     gateway.send(&leaves).await?;
-    ensure!(gateway.send(&request).await?.status == 429, "it was not noticed yet");
     let begin = Instant::now();
     while gateway.send(&request).await?.status != 200 {
         ensure!(begin.elapsed() < Duration::from_secs(8), "it is held");
