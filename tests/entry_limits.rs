@@ -149,13 +149,14 @@ fn counter_outlives_its_process() {
 #[test]
 fn counter_is_gone_when_its_state_says_nothing_any_more() {
     run(async {
+        // An object looks after a second at the earliest.
         let scripts = json!({
-            "/gone": [ask("5000", &[("a", "add 20")]), step(&["S", "300"]), ask("5000", &[("a", "look")])],
+            "/gone": [ask("5000", &[("a", "add 20")]), step(&["S", "1400"]), ask("5000", &[("a", "look")])],
             // The alarm that the first change set comes too early for the second: it is set again.
             "/kept": [
-                ask("5000", &[("b", "add 20")]), ask("5000", &[("b", "add 700")]),
-                step(&["S", "300"]), ask("5000", &[("b", "look")]),
-                step(&["S", "900"]), ask("5000", &[("b", "look")]),
+                ask("5000", &[("b", "add 20")]), ask("5000", &[("b", "add 2000")]),
+                step(&["S", "1400"]), ask("5000", &[("b", "look")]),
+                step(&["S", "1400"]), ask("5000", &[("b", "look")]),
             ],
         });
         let worker = start(scripts, Objects::Temporary).await?;

@@ -6,8 +6,10 @@ import { renew } from "./instance.js";
 
 const STATE = "counter";
 
-// The longest that an object sleeps before it looks again whether it is still wanted.
-const LONGEST_MS = 30 * 86_400_000;
+// How long an object sleeps before it looks whether its state still says something: a busy one would wake for nothing
+// all the time, and some states last longer than an alarm can.
+const LEAST_MS = 1_000;
+const MOST_MS = 30 * 86_400_000;
 
 // N, id, time-out in ms, then counters and questions in turn. Gives a promise of the answers, which fails for nothing.
 // All are asked at once, and one timer is for all: what has not answered by then has timed out, the others have not.
@@ -118,7 +120,7 @@ export class EdgateLimits extends DurableObject {
   }
 
   sleep(now) {
-    return this.storage.setAlarm(Math.min(this.until, now + LONGEST_MS));
+    return this.storage.setAlarm(Math.min(Math.max(this.until, now + LEAST_MS), now + MOST_MS));
   }
 
   // A state that says nothing any more is as good as none.

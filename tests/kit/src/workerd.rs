@@ -136,6 +136,11 @@ impl Workerd {
         self.process.kill().await;
     }
 
+    /// Starts it again, if it was killed.
+    pub async fn start_unless_it_runs(&mut self) -> Result<()> {
+        if self.process.runs() { Ok(()) } else { self.restart().await }
+    }
+
     /// Writes something else over what its Durable Objects have kept. They begin anew with that.
     pub async fn corrupt_objects(&mut self) -> Result<()> {
         self.process.kill().await;
