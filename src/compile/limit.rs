@@ -210,8 +210,7 @@ fn read_rules(texts: &[String], place: &Place, diagnostics: &mut Diagnostics) ->
 
 /// The limits that a route names, or the gateway for it, and the place of the list.
 pub fn apply(
-    named: &[Named],
-    place: &Place,
+    (named, place): (&[Named], &Place),
     limits: &Limits,
     scope: &rule::Scope<'_>,
     (route, fields): (&Place, LimitFields),

@@ -403,7 +403,7 @@ impl One<'_> {
         };
         let scope = rule::Scope { parameters, targets, has_identity: parameters.identity };
         let fields = gateway.limit_fields.unwrap_or(LimitFields::Standard);
-        limit::apply(named, &place, limits, &scope, (self.place, fields), diagnostics)
+        limit::apply((named, &place), limits, &scope, (self.place, fields), diagnostics)
     }
 
     /// Who may call at all.

@@ -117,7 +117,7 @@ impl Known {
 
     /// Keeps what a counter gave beyond `cost`, for as long as it may be spent: until `hold_ms` after `asked`. Gives back
     /// the block, where there is anything in it.
-    pub fn keep(&self, key: [u8; 32], count: &Count, cost: u64, asked: f64, hold_ms: u64) -> Option<Rc<Block>> {
+    pub fn keep(&self, key: [u8; 32], count: &Count, cost: u64, (asked, hold_ms): (f64, u64)) -> Option<Rc<Block>> {
         let mut leases = self.leases.borrow_mut();
         let lease = leases.get(&key, asked).unwrap_or_default();
         leases.put(key, Rc::clone(&lease), asked + PACE_MS);
@@ -223,13 +223,13 @@ mod tests {
     fn one_request_at_a_time_asks_for_a_block() {
         let known = Known::default();
         assert_eq!(known.block_size(&KEY, 1, 0.0), 1);
-        known.keep(KEY, &gives(1, 1_000), 1, 0.0, 5_000);
+        known.keep(KEY, &gives(1, 1_000), 1, (0.0, 5_000));
         let mut all: Vec<u64> = (0..64).map(|_| known.block_size(&KEY, 1, 1.0)).collect();
         all.sort_unstable();
         assert_eq!((all[62], all[63]), (1, 2));
         // One that never hears of its block holds the others up for a moment.
         assert_eq!(known.block_size(&KEY, 1, 1.0 + ASKING_MS), 2);
-        known.keep(KEY, &gives(2, 900), 1, 2.0, 5_000);
+        known.keep(KEY, &gives(2, 900), 1, (2.0, 5_000));
         assert!(known.spend(&KEY, 1, 3.0).is_some());
         assert!(known.spend(&KEY, 1, 3.0).is_none());
         assert_eq!(known.block_size(&KEY, 1, 3.0), 4);
@@ -239,10 +239,10 @@ mod tests {
     fn block_is_for_as_many_as_had_to_ask_and_a_small_part_of_what_is_left() {
         let known = Known::default();
         for _ in 0..30 {
-            known.keep(KEY, &gives(1, 1_000), 1, 0.0, 5_000);
+            known.keep(KEY, &gives(1, 1_000), 1, (0.0, 5_000));
         }
         assert_eq!(known.block_size(&KEY, 1, 1.0), 31);
-        known.keep(KEY, &gives(31, 100), 1, 1.0, 5_000);
+        known.keep(KEY, &gives(31, 100), 1, (1.0, 5_000));
         assert_eq!(known.block_size(&KEY, 1, 1.0), 5);
     }
 }

@@ -145,7 +145,7 @@ impl<'a> Turn<'a> {
         // How much the counter has left, others have not.
         self.left = None;
         self.reset_ms = None;
-        if let Some(block) = limit.known.keep(key, &count, self.cost, asked, self.hold_ms) {
+        if let Some(block) = limit.known.keep(key, &count, self.cost, (asked, self.hold_ms)) {
             // What is not used in time is given back.
             let (counter, limit, numbers) = (self.counter.clone(), Rc::clone(limit), self.numbers);
             let (task_host, hold) = (Rc::clone(host), Duration::from_millis(self.hold_ms));
