@@ -279,6 +279,8 @@ pub struct Capabilities {
     pub certificates: bool,
     /// Whether instances need a Redis to agree on what happens once.
     pub claims_need_redis: bool,
+    /// Whether they need one to count together.
+    pub counters_need_redis: bool,
     /// Whether the platform has a rate limiter of its own.
     pub rate_limiter: bool,
 }
@@ -293,6 +295,7 @@ impl Capabilities {
                 country: true,
                 certificates: true,
                 claims_need_redis: false,
+                counters_need_redis: false,
                 rate_limiter: true,
             },
             Platform::Spin => Capabilities {
@@ -301,6 +304,7 @@ impl Capabilities {
                 country: false,
                 certificates: false,
                 claims_need_redis: true,
+                counters_need_redis: cfg!(feature = "without-atomics"),
                 rate_limiter: false,
             },
         }

@@ -161,7 +161,18 @@ impl One<'_> {
                     refuse(&message, "not on this platform", help);
                 }
             }
-            Accuracy::Exact | Accuracy::Leased | Accuracy::Local => {}
+            Accuracy::Exact | Accuracy::Leased => self.is_shared(diagnostics),
+            Accuracy::Local => {}
+        }
+    }
+
+    /// Whether all platforms have counters that instances share.
+    fn is_shared(&self, diagnostics: &mut Diagnostics) {
+        let needs = self.scope.targets.iter().filter(|target| target.counters_need_redis);
+        for target in needs.filter(|_| self.scope.counters.redis.is_none()) {
+            let message = format!("on {}, instances of this build need a Redis to count together", target.platform);
+            let diagnostic = Diagnostic::new(Code::Unsupported, self.place.clone().name(), message, "needs a Redis");
+            diagnostics.push(diagnostic.help("add `gateway.redis`, or make it `local`"));
         }
     }
 }
@@ -311,5 +322,37 @@ pub fn unused(limits: &Limits, policies: &[&Policy], diagnostics: &mut Diagnosti
             let place = place_of(Kind::Limit, name).name();
             diagnostics.push(Diagnostic::new(Code::UnusedLimit, place, message, "never asked").help(help));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::load;
+    use crate::config::Platform;
+    use crate::config::document::Sections;
+    use crate::host::Capabilities;
+    use serde_json::{Value, json};
+
+    fn says(gateway: Value, accuracy: &str) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let document = json!({
+            "gateway": gateway,
+            "limit": { "hot": { "rate": "10/1s", "key": "global", "accuracy": accuracy } },
+            "route": { "all": { "match": { "path": "/" }, "limits": ["hot"], "respond": {} } },
+        });
+        let sections = Sections::from_document(document, &mut mistakes);
+        let hosted = Capabilities { counters_need_redis: true, ..Capabilities::of(Platform::Spin) };
+        let loaded = load(&sections, Some(hosted));
+        mistakes.iter().chain(&loaded.diagnostics).map(|diagnostic| diagnostic.message.clone()).collect()
+    }
+
+    #[test]
+    fn hosts_without_counters_need_a_redis_for_what_instances_share() {
+        for accuracy in ["exact", "leased"] {
+            let said = says(json!({}), accuracy);
+            assert!(matches!(said.as_slice(), [one] if one.contains("need a Redis to count together")), "{said:?}");
+            assert_eq!(says(json!({ "redis": "redis://127.0.0.1:6379" }), accuracy), Vec::<String>::new());
+        }
+        assert_eq!(says(json!({}), "local"), Vec::<String>::new());
     }
 }

@@ -251,3 +251,13 @@ fn a_sum_has_only_so_many_entries() {
     assert!(state.ends_with(" 1002501 501"), "the last ones count together");
     assert_eq!(counter.ask(Act::Look { least: 1 }, fine, 2_500).left, MOST - 2_500);
 }
+
+#[test]
+fn charges_beyond_all_numbers_are_the_largest_one() {
+    let mut counter = Counter::default();
+    for _ in 0..3 {
+        counter.ask(Act::Charge { amount: MOST }, WINDOW, 1_000);
+    }
+    assert_eq!(counter.0.as_deref(), Some("sum 1000 2000 9007199254740991"));
+    assert_eq!(counter.ask(Act::Return { amount: MOST, stamp: 2_000 }, WINDOW, 1_000).left, 10);
+}
