@@ -13,7 +13,7 @@ use edgate_kit::workerd::{Counters, Workerd};
 pub enum Keeper {
     /// The gateway's own process.
     Gateway,
-    Redis(Redis),
+    Redis(Box<Redis>),
     /// A workerd that is there for its counters alone.
     Workerd(Box<Workerd>),
 }
@@ -27,7 +27,7 @@ impl Keeper {
             (HostName::Spin, Some(named)) => {
                 let redis = Redis::start_that_keeps(Keeping::Values).await?;
                 *named = redis.url().into();
-                Ok(Keeper::Redis(redis))
+                Ok(Keeper::Redis(Box::new(redis)))
             }
             (HostName::Workerd, _) if fails => {
                 match start_with(host, deployment, Vec::new(), Counters::Offered).await? {
