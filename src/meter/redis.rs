@@ -12,10 +12,8 @@ pub const SCRIPT: &str = include_str!("redis.lua");
 pub const SHA1: &str = "6fd8cc5474b6d1a9b329300e2773a33031b05067";
 
 #[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
-    // What they are made of is there on this machine only.
-    #![cfg(not(target_family = "wasm"))]
-
     use super::*;
     use sha1::{Digest, Sha1};
 
