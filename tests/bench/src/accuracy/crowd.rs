@@ -44,7 +44,7 @@ impl Tally {
         let clients = (0..CLIENTS).map(|number| {
             let (tally, gateways, path) = (Arc::clone(self), gateways.to_vec(), path.to_owned());
             async move {
-                tally.client(&gateways, number, &path, &until, begun).await;
+                tally.client(&gateways, (number, &path), &until, begun).await;
                 Ok(())
             }
         });
@@ -52,7 +52,7 @@ impl Tally {
     }
 
     /// One whose gateway does not answer goes to the next one.
-    async fn client(&self, gateways: &[SocketAddr], number: usize, path: &str, until: &Until, begun: Instant) {
+    async fn client(&self, gateways: &[SocketAddr], (number, path): (usize, &str), until: &Until, begun: Instant) {
         let request = Request::new("GET", path);
         let mut connection: Option<Connection> = None;
         let mut place = number;
