@@ -4,7 +4,7 @@
 #[path = "entry/worker.rs"]
 mod worker;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use edgate_kit::client;
 use edgate_kit::crowd::together;
 use edgate_kit::running::Running;
@@ -13,7 +13,7 @@ use edgate_kit::scenario::content::{Content, FieldsForm};
 use edgate_kit::scenario::{Abandon, Request};
 use edgate_kit::seen::{End, values};
 use edgate_kit::upstream::Upstream;
-use edgate_kit::workerd::{Counters, Objects};
+use edgate_kit::workerd::{Counters, Objects, Workerd};
 use serde_json::{Value, json};
 use std::time::Duration;
 use worker::{PATIENCE, replies, run, start, start_with, step};
@@ -141,6 +141,46 @@ fn counter_outlives_its_process() {
             let told: Vec<String> = serde_json::from_slice(&response.body.start)?;
             assert_eq!(told[1], answers(&[expected]));
             worker.restart().await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn busy_counter_that_is_killed_has_counted_no_less() {
+    run(async {
+        let scripts = json!({
+            "/take": [ask("5000", &[("a", "take 1 1 until 1000")])],
+            "/look": [ask("5000", &[("a", "look 1 until 1000")])],
+            // What has been taken ahead is put right after a second.
+            "/settled": [step(&["S", "1500"])],
+        });
+        let mut worker = start_with(scripts, Objects::Temporary, Counters::Own).await?;
+        let left = async |worker: &Workerd| {
+            let response = client::send(worker.address(), &Request::new("GET", "/look")).await?;
+            let told: Vec<String> = serde_json::from_slice(&response.body.start)?;
+            let left = told[1].split_whitespace().nth(2).and_then(|left| left.parse::<u64>().ok());
+            left.with_context(|| told[1].clone())
+        };
+        let mut expected = 1_000;
+        for settles in [false, true] {
+            let address = worker.address();
+            let clients = (0..64).map(|_| async move {
+                for _ in 0..4 {
+                    client::send(address, &Request::new("GET", "/take")).await?;
+                }
+                Ok(())
+            });
+            together(clients).await?;
+            expected -= 256;
+            if settles {
+                client::send(address, &Request::new("GET", "/settled")).await?;
+            }
+            worker.restart().await?;
+            let left = left(&worker).await?;
+            let least = if settles { expected } else { expected - expected / 20 - 1 };
+            ensure!((least..=expected).contains(&left), "{left} left instead of {expected}");
+            expected = left;
         }
         Ok(())
     });

@@ -44,13 +44,21 @@ export function body(id) {
   return content;
 }
 
-// What a counter decides: `add MS` counts one more and says what it has come to, `look` changes nothing.
+// What a counter decides: `add MS` counts one more and says what it has come to, `look` changes nothing; `take LEAST MOST
+// until LIMIT` and `look LEAST until LIMIT` are as the core has them.
 export function decide(state, ask) {
   const [act, keep] = ask.split(" ");
+  const limit = / until ([0-9]+)$/.exec(ask)?.[1];
+  if (limit !== undefined) return withLimit(Number(state ?? 0), ask.split(" "), Number(limit));
   if (act === "trap") throw new Error("a trap\nof two lines");
   if (act === "add") return `${Number(state ?? 0) + 1} 0 0 0 0 0\n${keep}\n${Number(state ?? 0) + 1}`;
   if (act === "look") return `${state ?? 0} 0 0 0 0 0\n0${state === undefined ? "" : `\n${state}`}`;
   if (act === "forget") return "0 0 0 0 0 0\n0";
+}
+
+function withLimit(count, [act, , most], limit) {
+  const taken = act === "take" ? Math.min(Number(most), limit - count) : 0;
+  return `${taken} ${limit - count - taken} 0 0 0 0\n60000\n${count + taken}`;
 }
 
 // What `add` has counted is given back with `forget`.

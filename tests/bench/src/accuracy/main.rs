@@ -14,11 +14,13 @@ use edgate_bench::machine::Machine;
 use edgate_bench::page::insert;
 use edgate_bench::program::{rewrite, root, say, stopped};
 use edgate_bench::table::Table;
-use plan::{CLOUDFLARE, Place, SPIN, cases};
+use plan::{Accuracy, CLOUDFLARE, Case, Event, Place, SPIN, cases};
 use site::Site;
 use std::path::Path;
 use std::process::ExitCode;
+use tokio::time::sleep;
 use trial::Outcome;
+use upstream::Seen;
 
 /// Measures how exact limits are: how many of the requests of many clients are admitted.
 #[derive(Parser)]
@@ -100,12 +102,32 @@ async fn at(place: Place, only: Option<&str>, root: &Path) -> Result<Vec<Outcome
     }
     let (address, seen) = upstream::start()?;
     let mut site = Site::start(place, root, address).await.with_context(|| place.text())?;
-    for case in cases {
-        say(&format!("{}: {}", place.text(), case.name()));
-        let outcome = trial::run(case, &mut site, &seen).await;
-        outcomes.push(outcome.with_context(|| format!("{}: {}", place.text(), case.name()))?);
+    // What is killed gives nothing back.
+    let (quiet, eventful): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.event == Event::Nothing);
+    for case in quiet {
+        outcomes.push(one(case, &mut site, &seen).await?);
+    }
+    if outcomes.iter().any(is_leased) {
+        say(&format!("{}: waiting until what is leased has come back", place.text()));
+        sleep(trial::RETURNED).await;
+        for outcome in outcomes.iter_mut().filter(|outcome| is_leased(outcome)) {
+            trial::again(outcome, &site, &seen).await?;
+        }
+    }
+    for case in eventful {
+        outcomes.push(one(case, &mut site, &seen).await?);
     }
     Ok(outcomes)
+}
+
+fn is_leased(outcome: &Outcome) -> bool {
+    outcome.case.accuracy == Accuracy::Leased
+}
+
+async fn one(case: Case, site: &mut Site, seen: &Seen) -> Result<Outcome> {
+    let name = format!("{}: {}", case.place.text(), case.name());
+    say(&name);
+    trial::run(case, site, seen).await.context(name)
 }
 
 fn wrong(outcome: &Outcome) -> String {

@@ -79,7 +79,9 @@ pub fn cases(place: Place) -> Vec<Case> {
         cases.push(case(Accuracy::Regional, Kind::Minute, 100, Event::Nothing));
     }
     for event in events(place) {
-        let numbers = claiming.clone().flat_map(|accuracy| kinds.map(|kind| (accuracy, kind)));
+        // Objects take their time to leave the memory.
+        let kinds = if *event == Event::Evicted { &kinds[..1] } else { &kinds };
+        let numbers = claiming.clone().flat_map(|accuracy| kinds.iter().map(move |kind| (accuracy, *kind)));
         cases.extend(numbers.map(|(accuracy, kind)| case(accuracy, kind, 1_000, *event)));
     }
     cases

@@ -13,7 +13,8 @@ pub fn heading(machine: &Machine) -> String {
 
 /// Both tables: what came of it where nothing happened, and where something did.
 pub fn tables(outcomes: &[Outcome]) -> [Table; 2] {
-    let mut quiet = Table::new(&["where", "limit", "accuracy", "sent", "admitted", "over", "under", "asked", "s"], 3);
+    let mut quiet =
+        Table::new(&["where", "limit", "accuracy", "sent", "admitted", "over", "under", "later", "asked", "s"], 3);
     let mut eventful = Table::new(
         &["where", "meanwhile", "limit", "accuracy", "sent", "no answer", "503", "admitted", "over", "under", "s"],
         4,
@@ -30,8 +31,7 @@ pub fn tables(outcomes: &[Outcome]) -> [Table; 2] {
 fn quiet_row(outcome: &Outcome) -> Vec<String> {
     let case = outcome.case;
     let sent = count(&outcome.tally.sent);
-    // Of those that are shown for comparison, nothing is claimed.
-    let asked = outcome.asked.map_or("–".to_owned(), |asked| format!("{:.2}", asked as f64 / sent.max(1) as f64));
+    let asked = outcome.asked.map_or_else(none, |asked| format!("{:.2}", asked as f64 / sent.max(1) as f64));
     vec![
         case.place.text(),
         case.numbers(),
@@ -40,6 +40,7 @@ fn quiet_row(outcome: &Outcome) -> Vec<String> {
         outcome.admitted.to_string(),
         outcome.over().to_string(),
         outcome.under().to_string(),
+        outcome.under_later().map_or_else(none, |under| under.to_string()),
         asked,
         format!("{:.1}", outcome.time.as_secs_f64()),
     ]
@@ -61,4 +62,8 @@ fn eventful_row(outcome: &Outcome) -> Vec<String> {
         outcome.under().to_string(),
         format!("{:.1}", outcome.time.as_secs_f64()),
     ]
+}
+
+fn none() -> String {
+    "–".to_owned()
 }

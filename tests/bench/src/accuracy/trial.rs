@@ -19,9 +19,13 @@ pub struct Outcome {
     pub tally: Arc<Tally>,
     /// What reached the upstream.
     pub admitted: u64,
+    /// The same, when clients have come again after [`RETURNED`].
+    pub later: Option<u64>,
     /// For how many requests a counter was asked. `None` where not all records are there.
     pub asked: Option<u64>,
+    /// From the first request to the last, without those that came later.
     pub time: Duration,
+    begun: Instant,
 }
 
 /// So many denials, and the limit is used up: more than four for each client.
@@ -29,6 +33,10 @@ const DENIED: u64 = 5 * CLIENTS as u64;
 
 /// The longest that clients go on.
 const TIME: Duration = Duration::from_secs(30);
+
+/// By when an instance has given back what it has not spent, and no other one believes any more that nothing is there: 5 s
+/// and 10 s (`src/limit.rs`, `src/limit/known.rs`).
+pub const RETURNED: Duration = Duration::from_secs(11);
 
 /// How long the last requests, and what is written of them, may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(5);
@@ -65,7 +73,16 @@ pub async fn run(case: Case, site: &mut Site, seen: &Seen) -> Result<Outcome> {
     let asked = asked(&logs, &path, answered).await;
     let admitted = seen.of(&path);
     site.mend().await?;
-    Ok(Outcome { case, tally, admitted, asked, time })
+    Ok(Outcome { case, tally, admitted, later: None, asked, time, begun })
+}
+
+/// Has the clients come again.
+pub async fn again(outcome: &mut Outcome, site: &Site, seen: &Seen) -> Result<()> {
+    let path = outcome.case.path();
+    let until = Until { sent: 3 * outcome.case.limit + 4 * DENIED, denied: DENIED, time: TIME };
+    Arc::new(Tally::default()).crowd(&site.addresses(), &path, until).await?;
+    outcome.later = Some(seen.of(&path));
+    Ok(())
 }
 
 /// For how many requests a counter was asked, by the records of all of them.
@@ -85,12 +102,18 @@ async fn asked(logs: &[Lines], path: &str, requests: u64) -> Option<u64> {
 impl Outcome {
     /// By how much more was admitted than may be.
     pub fn over(&self) -> u64 {
-        self.admitted.saturating_sub(self.case.most(self.time))
+        let admitted = self.later.unwrap_or(self.admitted);
+        admitted.saturating_sub(self.case.most(self.begun.elapsed()))
     }
 
-    /// By how much less.
+    /// By how much less, when clients were told that there was nothing more.
     pub fn under(&self) -> u64 {
         self.case.limit.saturating_sub(self.admitted)
+    }
+
+    /// By how much less, when what instances had and did not spend had come back.
+    pub fn under_later(&self) -> Option<u64> {
+        self.later.map(|admitted| self.case.limit.saturating_sub(admitted))
     }
 
     /// Whether it is not as it is said to be. Where something has happened, or a counter did not answer, what was counted
