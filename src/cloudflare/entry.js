@@ -26,11 +26,11 @@ export default {
       return lost(error);
     }
   },
-  // What is done at a time, which is no client's request.
+  // What is done at a time, which is no client's request. It is done for the time that was meant: it may be late.
   async scheduled(controller, env, ctx) {
     try {
       configure(env);
-      await drive(schedule(Date.now()), begun(new Request("http://schedule.invalid/"), env, ctx));
+      await drive(schedule(controller.scheduledTime), begun(new Request("http://schedule.invalid/"), env, ctx));
     } catch (error) {
       lost(error);
     }
@@ -224,11 +224,15 @@ function call(lines, cx) {
       },
       (error) => {
         clearTimeout(timer);
-        // workerd has the same words for every way in which an upstream gives no answer.
-        reply(`E\n${counted?.over ? "body-too-large" : "disconnected"}\n${error}`);
+        reply(`E\n${counted?.over ? "body-too-large" : unsent(error)}\n${error}`);
       },
     );
   });
+}
+
+// workerd has the same words for every way in which an upstream gives no answer, and others for what it does not send.
+function unsent(error) {
+  return error instanceof TypeError || /^Too many subrequests/.test(error?.message) ? "unsendable" : "disconnected";
 }
 
 // R, status, body, fields. A response to the gateway's own request is seen whole, and takes nobody's place.
