@@ -104,6 +104,20 @@ pub fn begin(now: f64, has_body: bool, headers_size: u32, request: String) -> St
     advance(&host, Running::new(future, fields), None)
 }
 
+/// Begins what is done on a schedule. Gives back the first step.
+#[wasm_bindgen]
+pub fn schedule(now: f64) -> String {
+    let host = HOST.with(Rc::clone);
+    let Some(instance) = INSTANCE.with(|slot| slot.borrow().clone()) else { return wire::DONE.to_owned() };
+    host.set_time(now);
+    let shared: SharedHost = host.clone();
+    let future = Box::pin(async move {
+        instance.check(shared).await;
+        Step::Done
+    });
+    advance(&host, Running::new(future, Fields::default()), None)
+}
+
 /// Goes on with what waited for this operation. Gives back the next step.
 #[wasm_bindgen]
 pub fn resume(id: u32, now: f64, reply: String) -> String {

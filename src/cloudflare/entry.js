@@ -2,7 +2,7 @@
 // platform's own objects. It decides nothing. src/cloudflare/wire.rs says what the strings are.
 
 import wasm from "./edgate_bg.wasm";
-import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
+import { begin, body, deliver, initSync, load, resume, schedule } from "./edgate.js";
 import { halt, next, release, start } from "./beside.js";
 import { collect, take } from "./bodies.js";
 import { call } from "./calls.js";
@@ -21,17 +21,25 @@ initSync({ module: wasm });
 export default {
   fetch(request, env, ctx) {
     try {
-      const step = first(request, env);
-      return drive(step, context(request, env, ctx));
+      return drive(first(request, env), begun(request, env, ctx));
     } catch (error) {
       return lost(error);
+    }
+  },
+  // What is done at a time, which is no client's request.
+  async scheduled(controller, env, ctx) {
+    try {
+      configure(env);
+      await drive(schedule(Date.now()), begun(new Request("http://schedule.invalid/"), env, ctx));
+    } catch (error) {
+      lost(error);
     }
   },
 };
 
 // What is known of a request while it is done: a response that the core has not let go with its identifier, the others
 // that are there at the same time, and what is under way beside each other; for what goes on behind it, the request's own.
-function context(request, env, ctx) {
+function begun(request, env, ctx) {
   return {
     request, env, ctx, held: "", response: null, others: null, beside: null, behind: null, end: null, upgraded: false,
     instance: worker.instanceId,
@@ -40,11 +48,7 @@ function context(request, env, ctx) {
 
 // A request's first step.
 function first(request, env) {
-  if (!worker.loaded) {
-    wantEverything();
-    load(env);
-    worker.loaded = true;
-  }
+  configure(env);
   const cf = request.cf;
   // An array that is joined once: a string that grows is flattened again and again.
   const lines = [request.method, request.url, cf?.httpProtocol ?? "", wanted.country || wanted.certificate ? client(cf) : ""];
@@ -55,6 +59,14 @@ function first(request, env) {
     if (wants === null || wants.has(name) || (name.includes("_") && wants.has(dashed(name)))) lines.push(name, value);
   }
   return begin(Date.now(), request.body !== null, size, lines.join("\n"));
+}
+
+// An instance reads its configuration before it does anything.
+function configure(env) {
+  if (worker.loaded) return;
+  wantEverything();
+  load(env);
+  worker.loaded = true;
 }
 
 // What is known of the client.

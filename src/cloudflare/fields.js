@@ -20,7 +20,7 @@ export function want(lines) {
 function wishes(request, response, others) {
   return {
     request: others.includes("fields") ? null : new Set(["cf-connecting-ip", ...request, ...request.map(dashed)]),
-    response: new Set(response),
+    response: others.includes("answers") ? null : new Set(response),
     country: others.includes("country"),
     certificate: others.includes("certificate"),
   };
