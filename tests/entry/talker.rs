@@ -60,6 +60,17 @@ impl Talker {
         Err(anyhow::anyhow!("the connection for {path} does not end"))
     }
 
+    /// Waits until there is no connection.
+    pub async fn is_quiet(&self) -> Result<()> {
+        for _ in 0..200 {
+            if self.seen.borrow().open == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(anyhow::anyhow!("{} connections are still open", self.seen.borrow().open))
+    }
+
     /// The most connections that there were at the same time.
     pub fn most_open(&self) -> usize {
         self.seen.borrow().most_open
