@@ -380,7 +380,8 @@ fn a_slow_client_is_no_slow_target() {
         "route": { "all": { "match": { "path": "/{*rest}" }, "upstream": "orders", "deadline": "2s" } },
     });
     // Whoever held the request back before the upstream was asked: here, a limit whose counters are slow.
-    document["limit"] = json!({ "slow": { "rate": "9/1s", "key": "global", "accuracy": "exact", "timeout": "1800ms" } });
+    document["limit"] =
+        json!({ "slow": { "rate": "9/1s", "key": "global", "accuracy": "exact", "timeout": "1800ms" } });
     document["route"]["all"]["limits"] = json!(["slow"]);
     let mut mistakes = Vec::new();
     let sections = Sections::from_document(document, &mut mistakes);
