@@ -4,6 +4,7 @@
 //! keys. Doc comments here are the text of the JSON Schema and of the configuration reference. What a section means
 //! together with the others is decided in `compile`.
 
+pub mod credentials;
 pub mod diagnostic;
 pub mod document;
 pub mod identity;

@@ -65,6 +65,11 @@ pub enum Reject {
         /// In how many seconds one might.
         retry_after: u64,
     },
+    /// There is nothing at the moment that the upstream could be shown.
+    UpstreamCredentials {
+        /// In how many seconds there might be.
+        retry_after: u64,
+    },
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
@@ -197,6 +202,7 @@ impl Reject {
             Reject::IdentityUnavailable,
             Reject::LimitUnavailable,
             Reject::UpstreamUnavailable { retry_after: 7 },
+            Reject::UpstreamCredentials { retry_after: 7 },
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
             Reject::Loop,
@@ -296,6 +302,12 @@ impl Reject {
                 "destination_unavailable",
                 "The service behind the gateway has failed too often, and is left alone for a while.",
             ),
+            Reject::UpstreamCredentials { .. } => fault(
+                "upstream-credentials-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The gateway has nothing at the moment that it could show the service behind it.",
+            ),
             Reject::UpstreamFailed => fault(
                 "upstream-failed",
                 StatusCode::BAD_GATEWAY,
@@ -322,7 +334,9 @@ impl Reject {
         match self {
             Reject::IdentityUnavailable | Reject::LimitUnavailable => Some(RETRY_AFTER),
             Reject::QuotaExceeded(exceeded) => exceeded.retry_after,
-            Reject::UpstreamUnavailable { retry_after } => Some(*retry_after),
+            Reject::UpstreamUnavailable { retry_after } | Reject::UpstreamCredentials { retry_after } => {
+                Some(*retry_after)
+            }
             _ => None,
         }
     }

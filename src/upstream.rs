@@ -4,6 +4,7 @@
 
 pub mod balance;
 pub mod breaker;
+pub mod credentials;
 pub mod fallback;
 pub mod hash;
 pub mod internal_token;
@@ -32,6 +33,7 @@ use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use balance::{Candidate, Pick, Turns};
 use breaker::{Change, Rules};
+use credentials::Credentials;
 use fallback::Fallback;
 use http::{Response, StatusCode, header};
 use internal_token::InternalToken;
@@ -68,6 +70,8 @@ pub struct Upstream {
     pub fallback: Option<Fallback>,
     /// What tells it who calls.
     pub internal_token: Option<InternalToken>,
+    /// What the gateway shows it of itself.
+    pub credentials: Option<Credentials>,
     pub state: State,
 }
 
@@ -104,6 +108,8 @@ struct Course {
     asked: Vec<usize>,
     /// Why the next one is.
     why: Option<&'static str>,
+    /// Whether it was made once more with another token.
+    renewed: bool,
 }
 
 /// What a try came to.
@@ -112,6 +118,8 @@ struct Tried {
     verdict: Verdict,
     /// Its position among the attempts of the request.
     attempt: usize,
+    /// Whether it was refused for its credentials, and others may do better.
+    renews: bool,
 }
 
 impl Upstream {
@@ -120,7 +128,7 @@ impl Upstream {
     pub async fn send(self: &Rc<Self>, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
         self.learn(host);
         self.state.budget.borrow_mut().request(host.now().0);
-        let mut course = Course { asked: Vec::new(), why: request.why };
+        let mut course = Course { asked: Vec::new(), why: request.why, renewed: false };
         loop {
             let ticket = self.pick(&**host, request, &course.asked)?;
             course.asked.push(ticket.position);
@@ -128,6 +136,11 @@ impl Upstream {
                 Some(after) => self.hedged(host, request, (ticket, after), &mut course).await,
                 None => self.try_once(host, request, ticket, course.why).await,
             };
+            if came.renews && !course.renewed {
+                // The target has done nothing, and none of the tries is used up.
+                course = Course { asked: Vec::new(), why: Some("credentials"), renewed: true };
+                continue;
+            }
             let Some(failed) = came.verdict.failed else { return came.result };
             match self.next(&**host, request, &came, &course) {
                 Some(Next::Again { after_ms }) => {
@@ -152,13 +165,17 @@ impl Upstream {
         mut ticket: Ticket<'_>,
         why: Option<&'static str>,
     ) -> Tried {
+        let attempt = self.begin(request, ticket.position, why);
+        let shown = match self.show(host, request).await {
+            Ok(shown) => shown,
+            Err(reject) => return unshown(request, attempt, reject),
+        };
         let begun = host.now();
         let left = request.time_left(begun).unwrap_or_default();
-        let attempt = self.begin(request, ticket.position, why);
         let outgoing = Outgoing {
             method: request.method.clone(),
             url: [&ticket.target.base, request.target].concat(),
-            headers: request.headers,
+            headers: shown.as_ref().map_or(request.headers, |shown| &shown.headers),
             made_of: request.made_of,
             body: request.content.take(),
             timeout: request.timeout.min(left),
@@ -184,14 +201,17 @@ impl Upstream {
                 Err(error) => Err(error.to_string()),
             };
         });
-        if !verdict.unsent {
+        // RFC 9110, section 15.5.2: a request that is answered 401 was not applied.
+        let refused = result.as_ref().is_ok_and(|response| response.status() == StatusCode::UNAUTHORIZED);
+        let renews = refused && self.renews(&**host, shown.as_ref()) && request.content.is_kept();
+        if !verdict.unsent && !renews {
             request.may_be_done.set(true);
         }
         let result = result.map_err(|error| match error {
             HostError::Timeout if left < request.timeout => Reject::DeadlineExceeded,
             error => blame(&error),
         });
-        Tried { result, verdict, attempt }
+        Tried { result, verdict, attempt, renews }
     }
 
     /// One request to a target, and, where that takes long, to another one beside it: the first good answer counts.
@@ -352,6 +372,7 @@ impl Upstream {
 
     /// Adds what it reads and writes of messages.
     pub fn interest(&self, interest: &mut Interest) {
+        self.credentials.iter().for_each(|credentials| credentials.interest(interest));
         if let Some(token) = &self.internal_token {
             interest.request.insert(token.field.clone());
             token.claims.iter().for_each(|(_, template)| interest.template(template));
@@ -376,8 +397,15 @@ impl Upstream {
 
     /// The secrets that it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
-        self.internal_token.iter().map(|token| &token.secret)
+        let shown = self.credentials.iter().flat_map(Credentials::secrets);
+        self.internal_token.iter().map(|token| &token.secret).chain(shown)
     }
+}
+
+/// A try that was not made, since there are no credentials for it.
+fn unshown(request: &Request<'_>, attempt: usize, reject: Reject) -> Tried {
+    note(request, attempt, |attempt| attempt.outcome = Err("no credentials for it".to_owned()));
+    Tried { result: Err(reject), verdict: Verdict::UNMADE, attempt, renews: false }
 }
 
 /// How many second requests there may be on top, where there is no budget for retries.

@@ -195,6 +195,14 @@ fn cases() -> Vec<Case> {
             .with("/upstream/orders/breaker", json!({ "failures": 1, "open": "7s" }))
             .fails(HostError::Disconnected(String::new()))
             .after(1),
+        orders("no token for the upstream")
+            .with(
+                "/upstream/orders/credentials",
+                json!({ "client_credentials": {
+                    "url": "https://login.test/token", "client_id": "gateway", "client_secret": { "secret": "LOGIN_KEY" },
+                } }),
+            )
+            .fails(HostError::Unreachable(String::new())),
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
         orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),

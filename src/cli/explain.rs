@@ -115,10 +115,13 @@ pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
 pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -> Option<Told> {
     let sent = Rc::new(RefCell::new(None));
     let seen = Rc::clone(&sent);
-    let mirrors = upstreams::mirrors(gateway);
+    let (mirrors, token_endpoints) = (upstreams::mirrors(gateway), upstreams::token_endpoints(gateway));
     let host = MemoryHost::new(move |request| {
         let is_copy = mirrors.iter().any(|base| request.url.starts_with(base.as_str()));
-        // What edgate asks on its own behalf is asked of an issuer.
+        if request.made_of == MadeOf::Nothing && token_endpoints.contains(&request.url) {
+            return upstreams::token();
+        }
+        // What else edgate asks on its own behalf is asked of an issuer.
         if request.made_of == MadeOf::Nothing && !is_copy {
             return issuers::ask(request, network);
         }

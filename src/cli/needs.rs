@@ -6,13 +6,14 @@ use super::limiters::{Limiter, binding_of};
 use super::objects::{CLAIMS, Class, LIMITS};
 
 use crate::compile::address;
+use crate::config::credentials::Credentials;
 use crate::config::diagnostic::{Diagnostic, Place, Step};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{Consumer, Issuer};
 use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
 use crate::config::upstream::Upstream;
-use crate::config::words::{SecretName, Text};
+use crate::config::words::{Secret, SecretName, Text};
 use crate::config::{Gateway, HeaderEdits, Route};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -142,6 +143,27 @@ impl Needs {
         }
         let token = upstream.internal_token.as_ref();
         self.secret(&place.key("internal_token").key("secret"), token.map(|token| &token.secret));
+        if let Some(credentials) = &upstream.credentials {
+            self.credentials(&place.key("credentials"), credentials);
+        }
+    }
+
+    fn credentials(&mut self, place: &Place, credentials: &Credentials) {
+        if let Some(field) = &credentials.header {
+            self.text(&place.key("header").key("value"), &field.value);
+        }
+        if let Some(basic) = &credentials.basic {
+            let place = place.key("basic");
+            if let Text::Secret(user) = &basic.user {
+                self.text(&place.key("user"), user);
+            }
+            self.secret(&place.key("password"), Some(&basic.password));
+        }
+        if let Some(client) = &credentials.client_credentials {
+            let place = place.key("client_credentials");
+            self.origin(place.key("url"), &client.url);
+            self.secret(&place.key("client_secret"), Some(&client.client_secret));
+        }
     }
 
     fn issuer(&mut self, place: &Place, issuer: Issuer) {
@@ -174,11 +196,14 @@ impl Needs {
         for (key, fields) in [("set", &edits.set), ("add", &edits.add)] {
             for (name, value) in fields {
                 if let Text::Secret(secret) = value {
-                    let place = place.key(key).key(name).key("secret");
-                    self.secrets.entry(secret.secret.clone()).or_insert(place);
+                    self.text(&place.key(key).key(name), secret);
                 }
             }
         }
+    }
+
+    fn text(&mut self, place: &Place, text: &Secret) {
+        self.secrets.entry(text.secret.clone()).or_insert(place.key("secret"));
     }
 
     fn secret(&mut self, place: &Place, secret: Option<&SecretName>) {
@@ -269,6 +294,30 @@ mod tests {
             ],
         );
         assert_eq!(needs.claims.map(|place| place.to_string()).as_deref(), Some("issuer.i.dpop"));
+    }
+
+    #[test]
+    fn what_upstreams_are_shown_comes_from_secrets() {
+        let needs = needs(json!({ "upstream": {
+            "a": { "url": "https://a.test", "credentials": { "header": { "name": "x", "value": { "secret": "A" } } } },
+            "b": { "url": "https://a.test", "credentials": {
+                "basic": { "user": { "secret": "B" }, "password": { "secret": "C" } },
+            } },
+            "c": { "url": "https://a.test", "credentials": { "client_credentials": {
+                "url": "https://login.test/token", "client_id": "x", "client_secret": { "secret": "D" },
+            } } },
+        } }));
+        check(
+            &needs.secrets,
+            &[
+                ("A", "upstream.a.credentials.header.value.secret"),
+                ("B", "upstream.b.credentials.basic.user.secret"),
+                ("C", "upstream.b.credentials.basic.password.secret"),
+                ("D", "upstream.c.credentials.client_credentials.client_secret.secret"),
+            ],
+        );
+        let token = ("https://login.test", "upstream.c.credentials.client_credentials.url");
+        check(&needs.origins, &[("https://a.test", "upstream.a.url"), token]);
     }
 
     #[test]

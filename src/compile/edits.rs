@@ -92,11 +92,11 @@ fn field_value(
     }
 }
 
-fn fits_a_field(secret: &str) -> Result<(), &'static str> {
+pub fn fits_a_field(secret: &str) -> Result<(), &'static str> {
     HeaderValue::try_from(secret).map(drop).map_err(|_| "no header field can hold it")
 }
 
-fn bad_value(place: Place) -> Diagnostic {
+pub fn bad_value(place: Place) -> Diagnostic {
     let message = "a header field cannot hold control characters";
     Diagnostic::new(Code::BadHeader, place, message, "not a field value")
 }

@@ -437,7 +437,7 @@ pub fn once(place: &Place, what: &str, scope: &Scope<'_>, diagnostics: &mut Diag
 }
 
 /// An address that edgate itself calls. What is said of it is logged too, so a password in it is not.
-fn endpoint(text: &str, place: &Place, help: &str, diagnostics: &mut Diagnostics) -> Option<url::Url> {
+pub fn endpoint(text: &str, place: &Place, help: &str, diagnostics: &mut Diagnostics) -> Option<url::Url> {
     let (message, help) = match address(text) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => (format!("`{text}` is neither http nor https"), help),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {

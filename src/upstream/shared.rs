@@ -156,7 +156,12 @@ impl Upstream {
         let mut after = Map::new();
         for (position, target) in self.targets.iter().enumerate() {
             let name = Shared::text_key(target);
-            let found = health.ask(&**host, &target.base).await;
+            let Some(headers) = self.headers_of_check(host, health.timeout).await else {
+                // That says nothing of the target.
+                after.extend(before.get(&name).map(|said| (name, said.clone())));
+                continue;
+            };
+            let found = health.ask(&**host, &target.base, &headers).await;
             let (said, change) = health.judge(before.get(&name), found.is_ok());
             if let Some(well) = change {
                 let why = found.err().unwrap_or_default();
@@ -181,11 +186,11 @@ impl Upstream {
 
 impl Health {
     /// Asks a target. `Err` says what is wrong.
-    async fn ask(&self, host: &dyn Host, base: &str) -> Result<(), String> {
+    async fn ask(&self, host: &dyn Host, base: &str, headers: &HeaderMap) -> Result<(), String> {
         let request = Outgoing {
             method: Method::GET,
             url: [base, &self.path].concat(),
-            headers: &HeaderMap::new(),
+            headers,
             made_of: MadeOf::Nothing,
             body: crate::body::Body::Empty,
             timeout: self.timeout,
