@@ -8,7 +8,7 @@ use crate::identity::Identity;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -107,6 +107,8 @@ pub struct Notes {
     pub next_nonce: Option<HeaderValue>,
     /// What limits said, in the order in which they were asked.
     pub limits: Vec<LimitNote>,
+    /// What fields of the answer say that it cost.
+    pub said: Vec<(HeaderName, Option<u64>)>,
 }
 
 /// Which of a route's limits count together.
@@ -160,7 +162,7 @@ pub enum LimitOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     pub counter: String,
-    /// The hash of its key.
+    /// By what the instance knows its key.
     pub key: [u8; 32],
     /// The tier whose numbers these are; the limit's own where there is none.
     pub numbers: Option<usize>,

@@ -1,7 +1,9 @@
 //! The life of a request, in one place: [`Gateway::handle`] and `Gateway::run` show every step in order. Nothing
 //! registers itself.
 
+use crate::admin;
 use crate::body::Body;
+use crate::config::limit::Admin;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
 use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
 use crate::headers::forwarded::{self, forward, host_of};
@@ -77,6 +79,7 @@ pub enum Action {
     Proxy(Box<Proxy>),
     Redirect(Redirect),
     Respond(Respond),
+    Admin(Admin),
 }
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -144,6 +147,13 @@ impl Gateway {
         }
     }
 
+    /// A request as policies see it first, before they have changed anything.
+    pub fn received(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
+        let mut ex = self.open(host, incoming);
+        self.pass_on(&mut ex);
+        ex
+    }
+
     async fn run_to_end(&self, host: &SharedHost, ex: &mut Exchange) -> Response<Body> {
         let mut response = match self.answer(host, ex).await {
             Ok(response) => response,
@@ -174,7 +184,7 @@ impl Gateway {
             match &route.action {
                 Action::Proxy(proxy) => proxy.interest(&mut interest),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
-                Action::Respond(_) => {}
+                Action::Respond(_) | Action::Admin(_) => {}
             }
         }
         interest
@@ -309,6 +319,7 @@ impl Gateway {
             Action::Proxy(proxy) => proxy.send(&self.upstreams, host, ex).await,
             Action::Redirect(redirect) => redirect.answer(ex),
             Action::Respond(respond) => respond.answer(host, ex).await,
+            Action::Admin(Admin::Limits) => admin::answer(host, ex, &self.limits).await,
         }
     }
 

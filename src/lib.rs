@@ -72,6 +72,7 @@ pub mod routing;
 pub mod policy;
 
 // Actions.
+pub mod admin;
 pub mod respond;
 pub mod upstream;
 

@@ -11,6 +11,7 @@ use edgate::config::document::Sections;
 use edgate::headers::section_size;
 use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
+use edgate::memory::counters::Counting;
 use edgate::memory::{Answer, MemoryHost, Stream, collect, finish};
 use edgate::reject::Reject;
 use edgate_kit::credentials::algorithm::Algorithm;
@@ -38,12 +39,23 @@ struct Case {
     broken: bool,
     /// How many requests of its kind there were before.
     before: usize,
+    /// Whether counters cannot be asked.
+    uncounted: bool,
 }
 
 impl Case {
     fn new(name: &'static str, target: &'static str) -> Case {
-        let (method, fields) = (Method::GET, Vec::new());
-        Case { name, config: config(), method, target, fields, fails: None, broken: false, before: 0 }
+        Case {
+            name,
+            config: config(),
+            method: Method::GET,
+            target,
+            fields: Vec::new(),
+            fails: None,
+            broken: false,
+            before: 0,
+            uncounted: false,
+        }
     }
 
     fn broken(self) -> Case {
@@ -66,6 +78,12 @@ impl Case {
         Case { fails: Some(error), ..self }
     }
 
+    fn limited(self, limit: Value) -> Case {
+        let mut case = self.with("/route/orders/limits", json!(["per-client"]));
+        case.config["limit"] = json!({ "per-client": limit });
+        case
+    }
+
     /// Changes to the configuration, by JSON pointer.
     fn with(mut self, pointer: &str, value: Value) -> Case {
         let (table, key) = pointer.rsplit_once('/').expect("it begins with a slash");
@@ -80,7 +98,8 @@ impl Case {
 fn config() -> Value {
     json!({
         "gateway": { "max_url": "64 B", "max_headers": "2 KB", "max_body": "1 KB", "api_key": {} },
-        "consumer": { "acme": { "api_keys": [{ "sha256": KEY_HASH }] } },
+        "consumer": { "acme": { "api_keys": [{ "sha256": KEY_HASH }] }, "operator": { "api_keys": [{ "sha256": OPERATOR_HASH }] } },
+        "limit": { "per-client": { "rate": "10/1m", "key": "client.address" } },
         "upstream": { "orders": { "url": "http://orders.test", "timeout": "200ms" } },
         "route": {
             "orders": { "match": { "path": "/orders/{*rest}", "methods": ["GET", "POST"] }, "upstream": "orders", "deadline": "10s" },
@@ -97,6 +116,11 @@ fn config() -> Value {
                 "access": { "deny": ["198.51.100.0/24"] },
                 "cors": { "origins": "https://app.test" },
             },
+            "operators": {
+                "match": { "path": "/_edgate/limits" },
+                "admin": "limits",
+                "authenticate": { "methods": ["api_key"] },
+            },
         },
         "issuer": {
             "login": {
@@ -111,6 +135,10 @@ fn config() -> Value {
 
 /// The SHA-256 of a consumer's key.
 const KEY_HASH: &str = "f21dee5ee558173eeb7d140be38182522843b0f041d4d93d7782878623b85ec3";
+
+/// The key of somebody who may look at limits, and its SHA-256.
+const OPERATOR: &str = "edgate_2WZm45yZYkRQJMPmNKz2njmF7xGTob3BcLv2ZF08Ueb0iwq1T";
+const OPERATOR_HASH: &str = "fc99ba00afac19fb0d1c64fe91ff8f89d02e0af922386cbdb3c3e24afa86d493";
 
 /// What the issuer signs with, and what nonces are made of.
 const SECRET: &str = "a secret that is known to this test alone";
@@ -155,6 +183,8 @@ fn cases() -> Vec<Case> {
         Case::new("a control character in the query", "/a?b=\u{7f}"),
         orders("two lengths").method(Method::POST).fields(&[("content-length", "3, 4")]),
         Case::new("a value that a template needs is not there", "/find"),
+        Case::new("a question without a value of the key", "/_edgate/limits?limit=per-client")
+            .fields(&[("x-api-key", OPERATOR)]),
         me("a token and something else in its place", &[("authorization", "Bearer a b")]),
         me("two API keys", &[("x-api-key", "a"), ("x-api-key", "b")]),
         me("no credentials", &[]),
@@ -173,6 +203,7 @@ fn cases() -> Vec<Case> {
         )
         .method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
+        Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
         orders("another method").method(Method::DELETE),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
         orders("a body that was to be kept for another try")
@@ -181,6 +212,7 @@ fn cases() -> Vec<Case> {
             .with("/upstream/orders/retry", json!({}))
             .broken(),
         Case::new("a long URL", LONG),
+        orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" })).after(1),
         orders("large fields").with("/gateway/max_headers", json!("256 B")).fields(&[
             ("x-a", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
             ("x-b", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
@@ -191,6 +223,11 @@ fn cases() -> Vec<Case> {
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
         me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
             .with("/gateway/api_key", json!({ "store": "KEYS" })),
+        Case {
+            uncounted: true,
+            ..orders("counters that are down")
+                .limited(json!({ "rate": "1/1m", "key": "client.address", "on_failure": "deny" }))
+        },
         orders("an upstream that has failed too often")
             .with("/upstream/orders/breaker", json!({ "failures": 1, "open": "7s" }))
             .fails(HostError::Disconnected(String::new()))
@@ -233,6 +270,9 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     let sections = Sections::from_document(case.config.clone(), &mut mistakes);
     let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
     let shared: Rc<dyn Host> = host.clone();
+    if case.uncounted {
+        host.set_counting(Counting::Down);
+    }
     let answer = || finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
     (0..case.before).for_each(|_| drop(answer()));
     let mut response = answer().expect("nothing is waited for");
@@ -369,7 +409,11 @@ fn rows() -> Vec<Row> {
         rows.push(Row {
             code: entry.code,
             status: entry.status.as_str().to_owned(),
-            told: if entry.code == "bad-path" { "What is wrong with it.".to_owned() } else { entry.detail.to_owned() },
+            told: match entry.code {
+                "bad-path" | "bad-question" => "What is wrong with it.".to_owned(),
+                "unknown-limit" => "Which there are.".to_owned(),
+                _ => entry.detail.to_owned(),
+            },
             proxy_status: entry.proxy_error.map(|error| format!("`{error}`")).unwrap_or_default(),
             log: match (given.record["route"].is_null(), called) {
                 (true, _) => "",

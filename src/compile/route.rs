@@ -1,8 +1,8 @@
 //! A route's section: what it matches, its policies, its action.
 
 use super::{
-    BODY, WAIT, access, address, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream, upstream,
-    within,
+    BODY, WAIT, access, address, admin, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream,
+    upstream, within,
 };
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
@@ -226,16 +226,18 @@ impl One<'_> {
 
     /// The one thing that the route does. `None` after a mistake.
     fn action(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Action> {
-        let config::Route { upstream, redirect, respond, .. } = self.section;
-        let given: Vec<&str> =
-            [("upstream", upstream.is_some()), ("redirect", redirect.is_some()), ("respond", respond.is_some())]
-                .into_iter()
-                .filter_map(|(key, given)| given.then_some(key))
-                .collect();
+        let config::Route { upstream, redirect, respond, admin, .. } = self.section;
+        let given = [
+            ("upstream", upstream.is_some()),
+            ("redirect", redirect.is_some()),
+            ("respond", respond.is_some()),
+            ("admin", admin.is_some()),
+        ];
+        let given: Vec<&str> = given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
         match given.as_slice() {
             [] if self.complete => {
                 let message = "the route does not say what to do";
-                let help = "add `upstream`, `redirect` or `respond`";
+                let help = "add `upstream`, `redirect`, `respond` or `admin`";
                 diagnostics
                     .push(Diagnostic::new(Code::NoAction, self.place.clone().name(), message, "no action").help(help));
                 return None;
@@ -259,6 +261,10 @@ impl One<'_> {
         }
         if let Some(respond) = respond {
             return self::respond(respond, &self.place.key("respond"), diagnostics).map(Action::Respond);
+        }
+        if let Some(admin) = admin {
+            admin::check(self.section, self.place, self.authenticates(), diagnostics);
+            return Some(Action::Admin(*admin));
         }
         self.proxy(upstream.as_deref()?, patterns, diagnostics).map(Box::new).map(Action::Proxy)
     }
@@ -390,7 +396,7 @@ impl One<'_> {
         };
         let scope = rule::Scope { parameters, targets, has_identity: parameters.identity };
         let fields = gateway.limit_fields.unwrap_or(LimitFields::Standard);
-        limit::apply(named, &place, limits, &scope, (self.place, fields), diagnostics)
+        limit::apply((named, &place), limits, &scope, (self.place, fields), diagnostics)
     }
 
     /// Who may call at all.

@@ -154,6 +154,10 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         visitor.visit_seq(Elements { list, next: 0, trail }).map_err(|fault: Fault| fault.at(trail, At::Value))
     }
 
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_string(visitor)
+    }
+
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Value::String(text) = self.value else { return Err(mismatch(self.value, &visitor, self.trail)) };
         visitor.visit_str(text).map_err(|fault: Fault| fault.at(self.trail, At::Value))
@@ -165,7 +169,7 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
         tuple tuple_struct identifier ignored_any
     }
 }
