@@ -222,6 +222,7 @@ impl Upstream {
         (ticket, after): (Ticket<'_>, Duration),
         course: &mut Course,
     ) -> Tried {
+        self.prepare(host, request).await;
         let one: Task<'_, Tried> = Box::pin(self.try_once(host, request, ticket, course.why));
         let one = match first(one, host.sleep(after)).await {
             First::One(came, _) => return came,

@@ -37,6 +37,7 @@ pub struct SecretField {
 pub struct Basic {
     /// The user's name, or a secret that holds it.
     pub user: Text,
+    /// The secret that holds the password.
     pub password: SecretName,
 }
 
@@ -48,7 +49,9 @@ pub struct Basic {
 pub struct ClientCredentials {
     /// The token endpoint: an `https` URL, or an `http` URL of this machine.
     pub url: String,
+    /// The gateway's name there.
     pub client_id: String,
+    /// The secret that goes with it.
     pub client_secret: SecretName,
     /// How the client shows itself there: `client_secret_basic` when not given.
     pub auth_method: Option<AuthMethod>,

@@ -61,6 +61,14 @@ impl Upstream {
         }
     }
 
+    /// Waits for a token, where there is none: that takes as long for one target as for another.
+    pub async fn prepare(&self, host: &SharedHost, request: &Request<'_>) {
+        let left = request.time_left(host.now()).unwrap_or_default();
+        if let Some(Credentials::Token(source)) = &self.credentials {
+            drop(source.token(host, left).await);
+        }
+    }
+
     /// The header section of a question for health. `None` where there are no credentials for it.
     pub async fn headers_of_check(&self, host: &SharedHost, patience: Duration) -> Option<HeaderMap> {
         let headers = HeaderMap::new();
