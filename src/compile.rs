@@ -8,6 +8,7 @@ mod authenticate;
 mod consumer;
 mod cors;
 mod edits;
+mod idempotency;
 mod internal_token;
 mod issuer;
 mod limit;

@@ -7,6 +7,7 @@
 pub mod credentials;
 pub mod diagnostic;
 pub mod document;
+pub mod idempotency;
 pub mod identity;
 pub mod json;
 pub mod limit;
@@ -17,6 +18,7 @@ pub mod units;
 pub mod upstream;
 pub mod words;
 
+use idempotency::Idempotency;
 use identity::{Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, Issuer, Signatures, TokenPlaces};
 use limit::{Admin, Limit, LimitFields, Named};
 use serde::Deserialize;
@@ -243,6 +245,8 @@ pub struct Route {
     pub cors: Option<OrNone<Cors>>,
     /// The limits that its requests count for. The gateway's when not given, and `"none"` for none.
     pub limits: Option<OrNone<Vec<Named>>>,
+    /// Requests with the same `Idempotency-Key` are done once. Not when not given.
+    pub idempotency: Option<Idempotency>,
     /// Changes to the request's header fields, before they go to the upstream.
     pub request_headers: Option<HeaderEdits>,
     /// Changes to the response's header fields, before they go to the client.

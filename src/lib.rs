@@ -76,6 +76,9 @@ pub mod admin;
 pub mod respond;
 pub mod upstream;
 
+// Around an action.
+pub mod idempotency;
+
 // What is seen from outside.
 pub mod observe;
 

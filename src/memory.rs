@@ -5,7 +5,7 @@
 //! time takes the time of the longest.
 
 use crate::body::{Body, HostBody};
-use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Timestamp, Watch};
+use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Swap, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
@@ -22,9 +22,11 @@ use std::time::Duration;
 
 pub mod client;
 pub mod counters;
+mod records;
 
 use client::Client;
 use counters::{Counting, Limiter, Shelf};
+use records::Records;
 
 /// A host in memory. Nothing on it ever waits: time passes at once.
 pub struct MemoryHost {
@@ -35,6 +37,7 @@ pub struct MemoryHost {
     secrets: BTreeMap<String, String>,
     /// Until when a key is claimed.
     claims: RefCell<BTreeMap<String, f64>>,
+    records: RefCell<Records>,
     counters: RefCell<Shelf>,
     /// The platform's own rate limiters, by their bindings.
     limiters: RefCell<BTreeMap<String, Limiter>>,
@@ -79,6 +82,7 @@ impl MemoryHost {
             stores: RefCell::default(),
             secrets: BTreeMap::new(),
             claims: RefCell::default(),
+            records: RefCell::default(),
             counters: RefCell::default(),
             limiters: RefCell::default(),
             client: Client::default(),
@@ -307,6 +311,19 @@ impl Host for MemoryHost {
             claims.insert(key.to_owned(), now + ttl.as_secs_f64() * 1000.0);
         }
         Box::pin(std::future::ready(Ok(first)))
+    }
+
+    fn swap<'a>(
+        &'a self,
+        _: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>> {
+        let result = match self.counters.borrow().counting {
+            Counting::Down => Err(HostError::Unreachable("whoever decides claims is down".to_owned())),
+            _ => Ok(self.records.borrow_mut().swap(key, &swap, self.now.get())),
+        };
+        Box::pin(std::future::ready(result))
     }
 
     fn count<'a>(

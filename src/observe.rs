@@ -73,7 +73,12 @@ impl Serialize for Record<'_> {
             map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;
         }
         map.serialize_entry("upstream", &Attempts(&ex.notes.attempts))?;
-        for (name, word) in [("fallback", ex.notes.fallback), ("mirror", ex.notes.mirrored.as_deref())] {
+        let words = [
+            ("fallback", ex.notes.fallback),
+            ("mirror", ex.notes.mirrored.as_deref()),
+            ("idempotency", ex.notes.idempotency),
+        ];
+        for (name, word) in words {
             if let Some(word) = word {
                 map.serialize_entry(name, word)?;
             }

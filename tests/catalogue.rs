@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// What provokes an answer.
@@ -41,6 +42,10 @@ struct Case {
     before: usize,
     /// Whether counters cannot be asked.
     uncounted: bool,
+    /// Where a request goes that is still under way.
+    under_way: Option<&'static str>,
+    /// What the upstream answers.
+    reply: &'static str,
 }
 
 impl Case {
@@ -55,6 +60,8 @@ impl Case {
             broken: false,
             before: 0,
             uncounted: false,
+            under_way: None,
+            reply: "",
         }
     }
 
@@ -169,9 +176,14 @@ const NOW: u64 = 1_767_225_600;
 const LONG: &str = "/orders/0123456789012345678901234567890123456789012345678901234567890123456789";
 
 /// One case for each rejection, in the order of the catalogue, some with several; then the other answers.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn cases() -> Vec<Case> {
     let orders = |name| Case::new(name, "/orders/7");
     let me = |name, fields: &[(&'static str, &str)]| Case::new(name, "/me").fields(fields);
+    let once = |name, fields: &[(&'static str, &str)]| {
+        let idempotency = json!({ "key": "client.address", "max_reply": "1 B" });
+        orders(name).method(Method::POST).fields(fields).with("/route/orders/idempotency", idempotency)
+    };
     let bearer = |claims: Value| format!("Bearer {}", token(&claims));
     let (bound, proof) = bound();
     vec![
@@ -205,6 +217,12 @@ fn cases() -> Vec<Case> {
         Case::new("no route", "/nowhere"),
         Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
         orders("another method").method(Method::DELETE),
+        once("no key", &[]),
+        once("a key that is no string", &[("idempotency-key", "a-1")]),
+        Case { under_way: Some("/orders/7"), ..once("a request that is under way", &[("idempotency-key", "\"1\"")]) }
+            .fails(HostError::Timeout),
+        Case { under_way: Some("/orders/8"), ..once("another request's key", &[("idempotency-key", "\"1\"")]) }
+            .fails(HostError::Timeout),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
         orders("a body that was to be kept for another try")
             .method(Method::POST)
@@ -220,6 +238,7 @@ fn cases() -> Vec<Case> {
         ]),
         orders("TRACE").method(Method::TRACE),
         orders("no connection").fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
+        Case { reply: "a reply", ..once("an answer that was not kept", &[("idempotency-key", "\"1\"")]) }.after(1),
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
         me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
             .with("/gateway/api_key", json!({ "store": "KEYS" })),
@@ -228,6 +247,7 @@ fn cases() -> Vec<Case> {
             ..orders("counters that are down")
                 .limited(json!({ "rate": "1/1m", "key": "client.address", "on_failure": "deny" }))
         },
+        Case { uncounted: true, ..once("nobody decides what was done", &[("idempotency-key", "\"1\"")]) },
         orders("an upstream that has failed too often")
             .with("/upstream/orders/breaker", json!({ "failures": 1, "open": "7s" }))
             .fails(HostError::Disconnected(String::new()))
@@ -257,12 +277,12 @@ struct Given {
 }
 
 fn provoke(case: &Case, accept: &'static str) -> Given {
-    let fails = case.fails.clone();
+    let (fails, reply) = (case.fails.clone(), case.reply);
     let host = MemoryHost::new(move |_| match fails.clone() {
         // Later than any time-out: the host itself says that it was too late.
         Some(HostError::Timeout) => Answer { after: Duration::MAX, result: Err(HostError::Timeout) },
         Some(error) => Answer { after: Duration::ZERO, result: Err(error) },
-        None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) },
+        None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::bytes(reply))) },
     });
     let secrets = ["LOGIN_KEY", "NONCE_KEY"].map(|name| (name.to_owned(), SECRET.to_owned()));
     let host = Rc::new(host.with_secrets(secrets.into()));
@@ -275,6 +295,11 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     }
     let answer = || finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
     (0..case.before).for_each(|_| drop(answer()));
+    if let Some(target) = case.under_way {
+        let other = Incoming { path: target.to_owned(), ..incoming(case, accept) };
+        let mut one = Box::pin(Rc::clone(&instance).handle(Rc::clone(&shared), other));
+        assert!(one.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
     let mut response = answer().expect("nothing is waited for");
     let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
     // Before it come the mistakes of a configuration.

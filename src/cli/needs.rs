@@ -77,6 +77,9 @@ impl Needs {
             self.limit(place, &limit);
         }
         for (place, route) in all::<Route>(Kind::Route, &sections.routes) {
+            if route.idempotency.is_some() {
+                self.claims(place.key("idempotency"));
+            }
             self.edits(&place.key("request_headers"), route.request_headers.as_ref());
             self.edits(&place.key("response_headers"), route.response_headers.as_ref());
         }

@@ -3,7 +3,7 @@
 
 import wasm from "./edgate_bg.wasm";
 import { begin, body, deliver, initSync, load, resume, schedule } from "./edgate.js";
-import { claim } from "./claims.js";
+import { claim, swap } from "./claims.js";
 import { ended, settle, watched } from "./ends.js";
 import { renew, worker } from "./instance.js";
 import { admit, count } from "./limits.js";
@@ -140,6 +140,9 @@ async function drive(step, cx) {
           break;
         case "L":
           step = go(cx, lines, await claim(cx.env, lines));
+          break;
+        case "X":
+          step = go(cx, lines, await swap(cx.env, lines));
           break;
         case "N":
           step = go(cx, lines, await count(cx, lines));

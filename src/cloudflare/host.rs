@@ -4,7 +4,7 @@ use super::fields::{Fields, Received};
 use super::wire::{self, Handle, Reply, Wanted};
 use super::zones::Zones;
 use crate::body::{Body, HostBody};
-use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Task, Timestamp, Watch};
+use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Swap, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::meter::Count;
 use bytes::Bytes;
@@ -143,6 +143,11 @@ fn unexpected<T>(reply: Reply) -> Result<T, HostError> {
     })
 }
 
+/// The object that decides about a key.
+fn shard(key: &str) -> u8 {
+    Sha256::digest(key)[0] % SHARDS
+}
+
 /// Milliseconds that are not zero.
 fn milliseconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis())).max(1)
@@ -279,11 +284,27 @@ impl Host for WorkersHost {
 
     fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         Box::pin(async move {
-            let shard = Sha256::digest(key)[0] % SHARDS;
             let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let lines = [shard_digits.format(shard), digits.format(milliseconds(ttl)), key];
+            let lines = [shard_digits.format(shard(key)), digits.format(milliseconds(ttl)), key];
             match self.ask(|_| Wanted::new("L", &lines, STORE_MS)).await {
                 Reply::Value(Some(first)) => Ok(first == "1"),
+                reply => unexpected(reply),
+            }
+        })
+    }
+
+    fn swap<'a>(
+        &'a self,
+        _: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>> {
+        Box::pin(async move {
+            let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let ms = digits.format(milliseconds(swap.ttl));
+            let lines = [shard_digits.format(shard(key)), ms, key, swap.expected, swap.value];
+            match self.ask(|_| Wanted::new("X", &lines, STORE_MS)).await {
+                Reply::Value(held) => Ok(held),
                 reply => unexpected(reply),
             }
         })

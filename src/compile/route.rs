@@ -1,8 +1,8 @@
 //! A route's section: what it matches, its policies, its action.
 
 use super::{
-    BODY, WAIT, access, address, admin, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream,
-    upstream, within,
+    BODY, NAME, WAIT, access, address, admin, authenticate, bad_header_name, cors, edits, idempotency, limit, size,
+    unknown_upstream, upstream, within,
 };
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
@@ -12,6 +12,7 @@ use crate::config::words::{OneOrMany, OrNone, Presence};
 use crate::config::{self, HeaderEdits};
 use crate::gateway::{Action, Gateway, Route};
 use crate::host::Capabilities;
+use crate::idempotency::Idempotency;
 use crate::policy::Policy;
 use crate::policy::limit_body::LimitBody;
 use crate::policy::transform::{Edits, Transform};
@@ -93,9 +94,10 @@ pub fn compile(
             None => all_read = false,
         }
         let policies = route.policies(&patterns, diagnostics);
+        let idempotency = route.idempotency(&patterns, diagnostics);
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
         let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
-        gateway.routes.push(Route { name: Rc::from(name.as_str()), methods, policies, action, deadline });
+        gateway.routes.push(Route { name: Rc::from(name.as_str()), methods, policies, idempotency, action, deadline });
     }
     for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
         let message = format!("no route uses the upstream `{name}`");
@@ -275,6 +277,7 @@ impl One<'_> {
             ("rewrite", self.section.rewrite.is_some()),
             ("split", !self.section.split.is_empty()),
             ("mirror", self.section.mirror.is_some()),
+            ("idempotency", self.section.idempotency.is_some()),
             ("request_headers", self.section.request_headers.is_some()),
             ("websocket", self.section.websocket),
         ];
@@ -397,6 +400,19 @@ impl One<'_> {
         let scope = rule::Scope { parameters, targets, has_identity: parameters.identity };
         let fields = gateway.limit_fields.unwrap_or(LimitFields::Standard);
         limit::apply((named, &place), limits, &scope, (self.place, fields), diagnostics)
+    }
+
+    /// What is asked of requests that must be done once.
+    fn idempotency(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Idempotency> {
+        let section = self.section.idempotency.as_ref()?;
+        let Scope { gateway, targets, known, .. } = self.scope;
+        let parameters = self.parameters(patterns);
+        let scope = idempotency::Scope {
+            gateway: gateway.name.as_deref().unwrap_or(NAME),
+            of: &known.of,
+            rules: rule::Scope { parameters: &parameters, targets, has_identity: parameters.identity },
+        };
+        idempotency::compile(section, &self.place.key("idempotency"), &scope, diagnostics)
     }
 
     /// Who may call at all.

@@ -2,12 +2,11 @@
 //! for its fallback.
 
 use super::Upstream;
-use super::proxy::IDEMPOTENCY_KEY;
 use super::request::{Content, Request};
 use super::retry::is_idempotent;
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
-use crate::headers::has;
+use crate::headers::{IDEMPOTENCY_KEY, has};
 use crate::host::{MadeOf, SharedHost, Timestamp};
 use crate::reject::Reject;
 use http::{HeaderMap, Method, Response};

@@ -8,7 +8,7 @@ use super::split::{self, Arm, Mirror, choose};
 use super::{Balance, Upstream, hash, mirror};
 use crate::body::{Body, HostBody};
 use crate::exchange::Exchange;
-use crate::headers::{cookies, has, remove_cookie, remove_where};
+use crate::headers::{IDEMPOTENCY_KEY, cookies, has, remove_cookie, remove_where};
 use crate::host::{Host, HostError, MadeOf, SharedHost};
 use crate::interest::Interest;
 use crate::limit::key::Key;
@@ -42,9 +42,6 @@ pub enum Sticky {
 /// What no request takes along into a new WebSocket: the handshake is the platform's (RFC 6455, section 4.1).
 pub static HANDSHAKE: [HeaderName; 3] =
     [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_EXTENSIONS];
-
-/// draft-ietf-httpapi-idempotency-key-header: whoever sends it says that the request may be repeated.
-pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The largest body of a request that is copied, in bytes.
 const MOST_MIRRORED: u64 = 64_000;

@@ -83,6 +83,9 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
     for policy in &route.policies {
         push("policy", format!("{}: {}", policy.name(), policy.describe()));
     }
+    if let Some(idempotency) = &route.idempotency {
+        push("idempotency", idempotency.describe());
+    }
     let what = match &route.action {
         Action::Proxy(proxy) => {
             let upstream = gateway.upstreams.get(proxy.upstream);
