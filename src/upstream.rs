@@ -167,16 +167,20 @@ impl Upstream {
         why: Option<&'static str>,
     ) -> Tried {
         let attempt = self.begin(request, ticket.position, why);
-        let shown = match self.show(host, request).await {
+        let shown = match self.show(host, request, &ticket.target.base).await {
             Ok(shown) => shown,
             Err(reject) => return unshown(request, attempt, reject),
         };
         let begun = host.now();
         let left = request.time_left(begun).unwrap_or_default();
+        let (url, headers) = match &shown {
+            Some(shown) => (shown.url.clone(), &shown.headers),
+            None => ([&ticket.target.base, request.target].concat(), request.headers),
+        };
         let outgoing = Outgoing {
             method: request.method.clone(),
-            url: [&ticket.target.base, request.target].concat(),
-            headers: shown.as_ref().map_or(request.headers, |shown| &shown.headers),
+            url,
+            headers,
             made_of: request.made_of,
             body: request.content.take(),
             timeout: request.timeout.min(left),

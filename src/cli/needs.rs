@@ -163,6 +163,12 @@ impl Needs {
             }
             self.secret(&place.key("password"), Some(&basic.password));
         }
+        if let Some(aws) = &credentials.aws {
+            let place = place.key("aws");
+            self.secret(&place.key("access_key_id"), Some(&aws.access_key_id));
+            self.secret(&place.key("secret_access_key"), Some(&aws.secret_access_key));
+            self.secret(&place.key("session_token"), aws.session_token.as_ref());
+        }
         if let Some(client) = &credentials.client_credentials {
             let place = place.key("client_credentials");
             self.origin(place.key("url"), &client.url);

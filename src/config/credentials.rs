@@ -1,6 +1,6 @@
 //! What the gateway shows an upstream of itself: the key `credentials` of the section `upstream`.
 
-use super::units::Duration;
+use super::units::{Duration, Size};
 use super::words::{OneOrMany, Secret, SecretName, Text};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub struct Credentials {
     pub basic: Option<Basic>,
     /// An access token that the gateway gets for itself (OAuth 2.0, RFC 6749, section 4.4).
     pub client_credentials: Option<ClientCredentials>,
+    /// A signature of each request (AWS Signature Version 4).
+    pub aws: Option<Aws>,
 }
 
 /// A secret in a header field.
@@ -77,4 +79,36 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// In the body.
     ClientSecretPost,
+}
+
+/// A signature of each request, as Amazon Web Services have it (Signature Version 4).
+#[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Aws {
+    /// The service's name: `s3`, `execute-api`, `lambda`.
+    pub service: String,
+    /// The region: `eu-north-1`.
+    pub region: String,
+    /// The secret that holds the access key's identifier.
+    pub access_key_id: SecretName,
+    /// The secret that holds the key.
+    pub secret_access_key: SecretName,
+    /// The secret that holds the token of a session, where the key is one of those.
+    pub session_token: Option<SecretName>,
+    /// What is signed of the content: `unsigned` for `s3` and `hash` for other services when not given.
+    pub payload: Option<Payload>,
+    /// The largest request body that is read to be hashed. Larger ones are answered 413. 64 KB when not given; up to 10 MB.
+    pub max_body: Option<Size>,
+}
+
+/// What is signed of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Payload {
+    /// Nothing, so that it may pass as a stream. Not every service takes that.
+    Unsigned,
+    /// Its SHA-256, for which it is read before it is passed on.
+    Hash,
 }

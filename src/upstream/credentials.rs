@@ -2,17 +2,20 @@
 //! another upstream, a policy or the log sees; and what the client had in those fields, or in `Authorization`, does not
 //! get through.
 
+pub mod aws;
 pub mod token;
 
 use super::Upstream;
-use super::request::Request;
+use super::request::{Content, Request};
+use crate::body::Body;
 use crate::headers::remove_spellings;
 use crate::host::{Host, SharedHost};
 use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
+use aws::Signer;
 use base64ct::{Base64, Encoding};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,6 +30,8 @@ pub enum Credentials {
     Basic { user: User, password: SecretSlot, value: OnceCell<HeaderValue> },
     /// A token that is fetched.
     Token(Rc<TokenSource>),
+    /// A signature of the request.
+    Aws(Signer),
 }
 
 /// A user's name.
@@ -36,8 +41,17 @@ pub enum User {
     Secret(SecretSlot),
 }
 
-/// A header section with credentials in it, and what has to be known of them when the answer is there.
+/// A request without credentials.
+pub struct Bare<'a> {
+    pub method: &'a Method,
+    pub url: String,
+    pub headers: &'a HeaderMap,
+    pub content: &'a Content,
+}
+
+/// A request with credentials in it, and what has to be known of them when the answer is there.
 pub struct Shown {
+    pub url: String,
     pub headers: HeaderMap,
     pub token: Option<Rc<Token>>,
 }
@@ -50,11 +64,13 @@ pub struct Unavailable {
 }
 
 impl Upstream {
-    /// The header section of a try, where it needs credentials.
-    pub async fn show(&self, host: &SharedHost, request: &Request<'_>) -> Result<Option<Shown>, Reject> {
+    /// What is sent to a target, where the upstream has credentials.
+    pub async fn show(&self, host: &SharedHost, request: &Request<'_>, base: &str) -> Result<Option<Shown>, Reject> {
         let Some(credentials) = &self.credentials else { return Ok(None) };
         let left = request.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
-        match credentials.show(host, request.headers, self.told_in(), left).await {
+        let Request { method, headers, content, .. } = request;
+        let bare = Bare { method, url: [base, request.target].concat(), headers, content };
+        match credentials.show(host, bare, self.told_in(), left).await {
             Ok(shown) => Ok(Some(shown)),
             Err(_) if request.time_left(host.now()).is_none() => Err(Reject::DeadlineExceeded),
             Err(Unavailable { retry_after }) => Err(Reject::UpstreamCredentials { retry_after }),
@@ -69,12 +85,21 @@ impl Upstream {
         }
     }
 
-    /// The header section of a question for health. `None` where there are no credentials for it.
-    pub async fn headers_of_check(&self, host: &SharedHost, patience: Duration) -> Option<HeaderMap> {
-        let headers = HeaderMap::new();
+    /// A question for health. `None` where there are no credentials for it.
+    pub async fn show_check(&self, host: &SharedHost, url: String, patience: Duration) -> Option<Shown> {
+        let Some(credentials) = &self.credentials else {
+            return Some(Shown { url, headers: HeaderMap::new(), token: None });
+        };
+        let (headers, content) = (HeaderMap::new(), Content::of(Body::Empty));
+        let bare = Bare { method: &Method::GET, url, headers: &headers, content: &content };
+        credentials.show(host, bare, None, patience).await.ok()
+    }
+
+    /// How large a content may be that has to be in memory for its credentials, in bytes.
+    pub fn most_hashed(&self) -> Option<u64> {
         match &self.credentials {
-            Some(credentials) => Some(credentials.show(host, &headers, None, patience).await.ok()?.headers),
-            None => Some(headers),
+            Some(Credentials::Aws(signer)) => signer.hashed,
+            _ => None,
         }
     }
 
@@ -91,15 +116,20 @@ impl Upstream {
 }
 
 impl Credentials {
-    /// A header section with them in it. A token may have to be waited for, but not for longer than `patience`. What the
+    /// A request with them in it. A token may have to be waited for, but not for longer than `patience`. What the
     /// client has in `Authorization` goes, unless that is the field that the gateway tells something in.
     async fn show(
         &self,
         host: &SharedHost,
-        headers: &HeaderMap,
+        bare: Bare<'_>,
         told_in: Option<&HeaderName>,
         patience: Duration,
     ) -> Result<Shown, Unavailable> {
+        let mut headers = bare.headers.clone();
+        if told_in != Some(&header::AUTHORIZATION) {
+            remove_spellings(&mut headers, &header::AUTHORIZATION);
+        }
+        remove_spellings(&mut headers, self.field());
         let (value, token) = match self {
             Credentials::Header { prefix, secret, value, .. } => {
                 (value.get_or_init(|| sensitive(&[prefix, secret.get()].concat())).clone(), None)
@@ -111,14 +141,14 @@ impl Credentials {
                 let token = source.token(host, patience).await?;
                 (token.value.clone(), Some(token))
             }
+            Credentials::Aws(signer) => {
+                let request = (bare.method, &*bare.url);
+                let url = signer.sign(host.now(), request, bare.content, &mut headers);
+                return url.map(|url| Shown { url, headers, token: None }).ok_or(Unavailable { retry_after: 1 });
+            }
         };
-        let mut headers = headers.clone();
-        if told_in != Some(&header::AUTHORIZATION) {
-            remove_spellings(&mut headers, &header::AUTHORIZATION);
-        }
-        remove_spellings(&mut headers, self.field());
         headers.insert(self.field(), value);
-        Ok(Shown { headers, token })
+        Ok(Shown { url: bare.url, headers, token })
     }
 
     /// Whether another token may do better than one that the upstream has answered with 401.
@@ -133,7 +163,7 @@ impl Credentials {
     pub fn field(&self) -> &HeaderName {
         match self {
             Credentials::Header { field, .. } => field,
-            Credentials::Basic { .. } | Credentials::Token(_) => &header::AUTHORIZATION,
+            Credentials::Basic { .. } | Credentials::Token(_) | Credentials::Aws(_) => &header::AUTHORIZATION,
         }
     }
 
@@ -151,12 +181,18 @@ impl Credentials {
                 "a token of {} for the client {}, with the secret {}",
                 source.url, source.client_id, source.client_secret.name
             ),
+            Credentials::Aws(Signer { service, region, access_key_id, secret_access_key, .. }) => format!(
+                "an AWS signature for {service} in {region}, with the secrets {} and {}",
+                access_key_id.name, secret_access_key.name
+            ),
         }
     }
 
     /// Adds what it reads and writes of messages.
     pub fn interest(&self, interest: &mut Interest) {
         interest.request.extend([header::AUTHORIZATION, self.field().clone()]);
+        // Any of them may be one that has to be signed.
+        interest.all_request_fields |= matches!(self, Credentials::Aws(_));
     }
 
     /// The secrets that it needs.
@@ -166,6 +202,10 @@ impl Credentials {
             Credentials::Basic { user: User::Secret(user), password, .. } => vec![user, password],
             Credentials::Basic { password, .. } => vec![password],
             Credentials::Token(source) => vec![&source.client_secret],
+            Credentials::Aws(signer) => {
+                let session = signer.session_token.iter();
+                [&signer.access_key_id, &signer.secret_access_key].into_iter().chain(session).collect()
+            }
         }
     }
 }

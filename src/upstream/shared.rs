@@ -4,12 +4,13 @@
 
 use super::Upstream;
 use super::breaker::Rules;
+use super::credentials::Shown;
 use super::target::Target;
 use crate::config::units;
 use crate::event::{Level, Subject, event};
 use crate::host::{Host, HostError, MadeOf, Outgoing, SharedHost};
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -156,12 +157,13 @@ impl Upstream {
         let mut after = Map::new();
         for (position, target) in self.targets.iter().enumerate() {
             let name = Shared::text_key(target);
-            let Some(headers) = self.headers_of_check(host, health.timeout).await else {
+            let url = [&target.base, &*health.path].concat();
+            let Some(shown) = self.show_check(host, url, health.timeout).await else {
                 // That says nothing of the target.
                 after.extend(before.get(&name).map(|said| (name, said.clone())));
                 continue;
             };
-            let found = health.ask(&**host, &target.base, &headers).await;
+            let found = health.ask(&**host, shown).await;
             let (said, change) = health.judge(before.get(&name), found.is_ok());
             if let Some(well) = change {
                 let why = found.err().unwrap_or_default();
@@ -186,11 +188,11 @@ impl Upstream {
 
 impl Health {
     /// Asks a target. `Err` says what is wrong.
-    async fn ask(&self, host: &dyn Host, base: &str, headers: &HeaderMap) -> Result<(), String> {
+    async fn ask(&self, host: &dyn Host, shown: Shown) -> Result<(), String> {
         let request = Outgoing {
             method: Method::GET,
-            url: [base, &self.path].concat(),
-            headers,
+            url: shown.url,
+            headers: &shown.headers,
             made_of: MadeOf::Nothing,
             body: crate::body::Body::Empty,
             timeout: self.timeout,

@@ -10,6 +10,7 @@ use crate::limit::key::Key;
 use crate::memory::Answer;
 use crate::upstream::breaker::Rules;
 use crate::upstream::credentials::Credentials;
+use crate::upstream::credentials::aws::SESSION;
 use crate::upstream::fallback::Fallback;
 use crate::upstream::proxy::{Proxy, Sticky};
 use crate::upstream::retry::Retry;
@@ -49,7 +50,8 @@ pub fn mirrors(gateway: &Gateway) -> Vec<String> {
 pub fn hidden(gateway: &Gateway, ex: &Exchange) -> Vec<HeaderName> {
     let called = ex.notes.attempts.last().map(|attempt| &attempt.upstream);
     let called = called.and_then(|name| gateway.upstreams.iter().find(|upstream| upstream.name == *name));
-    called.and_then(|upstream| Some(upstream.credentials.as_ref()?.field().clone())).into_iter().collect()
+    let shown = called.and_then(|upstream| upstream.credentials.as_ref());
+    shown.map(|credentials| vec![credentials.field().clone(), SESSION]).unwrap_or_default()
 }
 
 /// Where tokens for upstreams come from: nobody is asked, so that no secret leaves this machine.

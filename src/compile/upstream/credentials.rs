@@ -3,10 +3,11 @@
 use super::{Code, Diagnostic, Diagnostics, One, Place, within};
 use crate::compile::edits::{bad_value, fits_a_field};
 use crate::compile::issuer::{endpoint, fits_any};
-use crate::compile::{bad_header_name, secret_slot};
-use crate::config::credentials::{self as section, AuthMethod};
-use crate::config::words::{OneOrMany, Text};
+use crate::compile::{bad_header_name, secret_slot, size};
+use crate::config::credentials::{self as section, AuthMethod, Payload};
+use crate::config::words::{OneOrMany, SecretName, Text};
 use crate::headers::is_reserved;
+use crate::upstream::credentials::aws::Signer;
 use crate::upstream::credentials::token::{State, TokenSource};
 use crate::upstream::credentials::{Credentials, User};
 use crate::upstream::internal_token::InternalToken;
@@ -17,6 +18,9 @@ use std::time::Duration as Std;
 
 const TIMEOUT: Std = Std::from_secs(5);
 const NEGATIVE_CACHE: Std = Std::from_secs(5);
+
+/// In bytes.
+const MOST_HASHED: u64 = 64_000;
 
 /// Parameters of a token request that edgate itself writes.
 const OWN: [&str; 4] = ["grant_type", "client_id", "client_secret", "scope"];
@@ -30,12 +34,13 @@ impl One<'_> {
             ("header", section.header.is_some()),
             ("basic", section.basic.is_some()),
             ("client_credentials", section.client_credentials.is_some()),
+            ("aws", section.aws.is_some()),
         ];
         let given: Vec<&str> = ways.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
         match given.as_slice() {
             [] if self.complete => {
                 let message = "the credentials do not say what is shown";
-                let help = "add `header`, `basic` or `client_credentials`";
+                let help = "add `header`, `basic`, `client_credentials` or `aws`";
                 diagnostics.push(Diagnostic::new(Code::BadUpstream, place.name(), message, "nothing").help(help));
                 return None;
             }
@@ -51,6 +56,8 @@ impl One<'_> {
             field(header, &place.key("header"), diagnostics)
         } else if let Some(pair) = &section.basic {
             basic(pair, &place.key("basic"), diagnostics)
+        } else if let Some(signed) = &section.aws {
+            aws(signed, &place.key("aws"), diagnostics)
         } else {
             self.client(section.client_credentials.as_ref()?, &place.key("client_credentials"), diagnostics)
         };
@@ -141,6 +148,42 @@ fn basic(section: &section::Basic, place: &Place, diagnostics: &mut Diagnostics)
         }
     };
     Some(Credentials::Basic { user, password: password?, value: OnceCell::new() })
+}
+
+fn aws(section: &section::Aws, place: &Place, diagnostics: &mut Diagnostics) -> Option<Credentials> {
+    let most = size(section.max_body, MOST_HASHED, 0..=10_000_000, &place.key("max_body"), diagnostics);
+    let hashes = section.payload.map_or(section.service != "s3", |payload| payload == Payload::Hash);
+    if section.max_body.is_some() && !hashes {
+        let message = "no content is read";
+        let place = place.key("max_body").name();
+        diagnostics.push(Diagnostic::new(Code::MisplacedKey, place, message, "nothing is hashed"));
+    }
+    for (key, text) in [("service", &section.service), ("region", &section.region)] {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if text.is_empty() || !text.bytes().all(plain) {
+            let message = format!("`{text}` is no name of a {key}");
+            let help = "names are small letters, digits and hyphens: \"execute-api\", \"eu-north-1\"";
+            let place = place.key(key);
+            diagnostics.push(Diagnostic::new(Code::BadValue, place, message, "not such a name").help(help));
+        }
+    }
+    let mut slot = |key: &str, name: &SecretName, fits| {
+        secret_slot(&name.secret, &place.key(key).key("secret"), fits, diagnostics)
+    };
+    let access_key_id = slot("access_key_id", &section.access_key_id, fits_a_field);
+    let secret_access_key = slot("secret_access_key", &section.secret_access_key, fits_any);
+    let session_token = match &section.session_token {
+        Some(token) => Some(slot("session_token", token, fits_a_field)?),
+        None => None,
+    };
+    Some(Credentials::Aws(Signer {
+        service: section.service.clone(),
+        region: section.region.clone(),
+        access_key_id: access_key_id?,
+        secret_access_key: secret_access_key?,
+        session_token,
+        hashed: hashes.then_some(most),
+    }))
 }
 
 /// RFC 6749, section 3.2: TLS must be used. On this machine, nobody listens.
