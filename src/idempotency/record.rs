@@ -7,7 +7,7 @@ use crate::exchange::Exchange;
 use crate::headers::HOP_BY_HOP;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// What a key holds.
@@ -29,7 +29,7 @@ pub enum Record<'a> {
 }
 
 /// An answer that is kept.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     status: u16,
     fields: Vec<(String, String)>,
@@ -56,7 +56,7 @@ impl Record<'_> {
         let (fingerprint, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         match kind {
             "R" => Some(Record::UnderWay { fingerprint, by: rest }),
-            "D" => Some(Record::Done { fingerprint, reply: serde_json::from_str(rest).ok()? }),
+            "D" => Some(Record::Done { fingerprint, reply: Reply::read(rest)? }),
             "L" => Some(Record::Lost { fingerprint }),
             _ => None,
         }
@@ -65,10 +65,7 @@ impl Record<'_> {
     pub fn write(&self) -> String {
         match self {
             Record::UnderWay { fingerprint, by } => ["R ", fingerprint, " ", by].concat(),
-            Record::Done { fingerprint, reply } => {
-                let reply = serde_json::to_string(reply).unwrap_or_default();
-                ["D ", fingerprint, " ", &reply].concat()
-            }
+            Record::Done { fingerprint, reply } => ["D ", fingerprint, " ", &reply.write()].concat(),
             Record::Lost { fingerprint } => ["L ", fingerprint].concat(),
         }
     }
@@ -94,6 +91,23 @@ impl Reply {
             fields: kept.filter_map(text).collect(),
             body: Base64::encode_string(body),
         }
+    }
+
+    /// As one line of JSON.
+    fn write(&self) -> String {
+        let fields: Vec<Value> = self.fields.iter().map(|(name, value)| json!([name, value])).collect();
+        json!([self.status, self.body, fields]).to_string()
+    }
+
+    fn read(text: &str) -> Option<Reply> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let pair = |pair: &Value| Some((text(pair.get(0)?)?, text(pair.get(1)?)?));
+        Some(Reply {
+            status: u16::try_from(value.get(0)?.as_u64()?).ok()?,
+            body: text(value.get(1)?)?,
+            fields: value.get(2)?.as_array()?.iter().map(pair).collect::<Option<_>>()?,
+        })
     }
 
     pub fn response(&self) -> Option<Response<Body>> {

@@ -205,7 +205,7 @@ fn read(body: &[u8], begun: Timestamp) -> Result<Token, String> {
     let seconds = match members.get("expires_in") {
         None | Some(Value::Null) => LIFETIME_S,
         // Some servers write a text.
-        Some(Value::String(digits)) => digits.parse().unwrap_or_default(),
+        Some(Value::String(digits)) => digits.parse::<u32>().map_or(0.0, f64::from),
         Some(value) => value.as_f64().unwrap_or_default(),
     };
     if seconds.is_nan() || seconds < 1.0 {
