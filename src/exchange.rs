@@ -246,8 +246,12 @@ impl Exchange {
 
     /// When the answer must have begun; at once where there is no route.
     pub fn until(&self) -> Timestamp {
-        let deadline = self.matched.as_ref().map_or(Duration::ZERO, |matched| matched.deadline);
-        Timestamp(self.started.0 + deadline.as_secs_f64() * 1000.0)
+        Timestamp(self.started.0 + self.deadline().as_secs_f64() * 1000.0)
+    }
+
+    /// How long that is, from the beginning on.
+    pub fn deadline(&self) -> Duration {
+        self.matched.as_ref().map_or(Duration::ZERO, |matched| matched.deadline)
     }
 }
 

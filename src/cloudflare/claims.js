@@ -10,7 +10,7 @@ export function claim(env, lines) {
   });
 }
 
-// X, id, shard, ms to live, key, what is expected, what takes its place.
+// H, id, shard, ms to live, key, what is expected, what takes its place.
 export function swap(env, lines) {
   return asked(env, lines[2], async (object) => {
     const held = await object.swap(lines[4], Number(lines[3]), lines[5], lines[6]);

@@ -9,7 +9,7 @@ use super::Upstream;
 use super::request::{Content, Request};
 use crate::body::Body;
 use crate::headers::remove_spellings;
-use crate::host::{Host, SharedHost};
+use crate::host::{Host, HostError, SharedHost};
 use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
@@ -85,14 +85,15 @@ impl Upstream {
         }
     }
 
-    /// A question for health. `None` where there are no credentials for it.
-    pub async fn show_check(&self, host: &SharedHost, url: String, patience: Duration) -> Option<Shown> {
+    /// A question for health.
+    pub async fn show_check(&self, host: &SharedHost, url: String, patience: Duration) -> Result<Shown, HostError> {
         let Some(credentials) = &self.credentials else {
-            return Some(Shown { url, headers: HeaderMap::new(), token: None });
+            return Ok(Shown { url, headers: HeaderMap::new(), token: None });
         };
         let (headers, content) = (HeaderMap::new(), Content::of(Body::Empty));
         let bare = Bare { method: &Method::GET, url, headers: &headers, content: &content };
-        credentials.show(host, bare, None, patience).await.ok()
+        let shown = credentials.show(host, bare, None, patience).await;
+        shown.map_err(|_| HostError::Unsendable("no credentials for it".to_owned()))
     }
 
     /// How large a content may be that has to be in memory for its credentials, in bytes.
