@@ -1,4 +1,4 @@
-//! A map in order of its keys, as one sorted list: what `BTreeMap` is for the sections of a configuration and for what is
+//! What is in order. First a map in order of its keys, as one sorted list: what `BTreeMap` is for the sections of a configuration and for what is
 //! compiled from them, at a twentieth of its code, of which each type of value brings its own.
 //!
 //! A key that comes last is simply appended, and documents are read in the order of their keys. A key in the middle
@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -102,6 +103,21 @@ impl<K, V> Default for Sorted<K, V> {
     }
 }
 
+/// Things in order, equal ones as they stood. What takes most of the code is compiled once, whatever is compared.
+pub fn in_order<'a, T>(things: &'a [T], compare: &dyn Fn(&T, &T) -> Ordering) -> Vec<&'a T> {
+    let of = |one: usize, other: usize| match (things.get(one), things.get(other)) {
+        (Some(one), Some(other)) => compare(one, other),
+        _ => Ordering::Equal,
+    };
+    positions(things.len(), &of).into_iter().filter_map(|position| things.get(position)).collect()
+}
+
+fn positions(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut positions: Vec<usize> = (0..length).collect();
+    positions.sort_by(|one, other| compare(*one, *other));
+    positions
+}
+
 /// Keys and values of a [`Sorted`], in order.
 pub type Iter<'a, K, V> = std::iter::Map<std::slice::Iter<'a, (K, V)>, fn(&'a (K, V)) -> (&'a K, &'a V)>;
 
@@ -195,6 +211,13 @@ mod tests {
         tree.retain(|key, _| key % 2 == 0);
         assert!(sorted.keys().eq(tree.keys()) && sorted.values().eq(tree.values()));
         assert!(sorted.into_iter().eq(tree));
+    }
+
+    #[test]
+    fn equal_things_stay_as_they_stood() {
+        let things = [(2, 'a'), (1, 'b'), (2, 'c'), (1, 'd'), (0, 'e')];
+        let ordered = in_order(&things, &|(one, _), (other, _)| one.cmp(other));
+        assert_eq!(ordered.iter().map(|(_, name)| name).collect::<String>(), "ebdac");
     }
 
     #[test]
