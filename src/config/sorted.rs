@@ -67,11 +67,7 @@ impl<K: Ord, V> Sorted<K, V> {
 
     /// Gives back the value that the key had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let at = match self.0.last() {
-            Some((last, _)) if *last >= key => self.find(&key),
-            _ => Err(self.0.len()),
-        };
-        match at {
+        match self.find(&key) {
             Ok(at) => self.0.get_mut(at).map(|(_, old)| std::mem::replace(old, value)),
             Err(at) => {
                 self.0.insert(at, (key, value));
@@ -88,12 +84,24 @@ impl<K: Ord, V> Sorted<K, V> {
         Some(self.0.remove(at).1)
     }
 
-    /// Where a key is, or where it would be.
+    /// Where a key is, or where it would be. The last is looked at first. The standard library's search would compare in
+    /// two places, and comparing is most of the code.
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: Borrow<Q>,
     {
-        self.0.binary_search_by(|(known, _)| known.borrow().cmp(key))
+        let (mut from, mut to) = (0, self.0.len());
+        let mut looked_at = to.saturating_sub(1);
+        while from < to {
+            let Some((known, _)) = self.0.get(looked_at) else { break };
+            match known.borrow().cmp(key) {
+                Ordering::Less => from = looked_at + 1,
+                Ordering::Equal => return Ok(looked_at),
+                Ordering::Greater => to = looked_at,
+            }
+            looked_at = from.midpoint(to);
+        }
+        Err(from)
     }
 }
 
