@@ -15,6 +15,7 @@ mod tests;
 
 use crate::config::document::{Binding, Sections};
 use crate::config::json;
+use crate::config::sorted::Sorted;
 use crate::config::{Platform, document};
 use crate::host::{Capabilities, SharedHost, Task};
 use crate::instance::Instance;
@@ -23,7 +24,6 @@ use crate::meter::{self, Act, Ask, Count};
 use fields::Received;
 use host::WorkersHost;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use wasm_bindgen::prelude::*;
@@ -36,7 +36,7 @@ thread_local! {
     static HOST: Rc<WorkersHost> = Rc::default();
     static TASKS: RefCell<Tasks> = RefCell::default();
     /// What goes out beside steps, by the identifiers of their tasks; the answer's under 0.
-    static BYTES: RefCell<BTreeMap<u32, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static BYTES: RefCell<Sorted<u32, Vec<u8>>> = const { RefCell::new(Sorted::new()) };
     /// What the entry knows of the fields that the gateway has to see.
     static TOLD: RefCell<Option<Rc<Interest>>> = const { RefCell::new(None) };
     static BEGUN: Cell<u32> = const { Cell::new(0) };
@@ -46,7 +46,7 @@ thread_local! {
 #[derive(Default)]
 struct Tasks {
     last: u32,
-    waiting: BTreeMap<u32, Waiting>,
+    waiting: Sorted<u32, Waiting>,
 }
 
 /// A request, or what goes on after one.
