@@ -13,6 +13,7 @@ pub mod json;
 pub mod limit;
 pub mod names;
 pub mod read;
+pub mod sorted;
 pub mod template;
 pub mod units;
 pub mod upstream;
@@ -22,7 +23,7 @@ use idempotency::Idempotency;
 use identity::{Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, Issuer, Signatures, TokenPlaces};
 use limit::{Admin, Limit, LimitFields, Named};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use sorted::Sorted;
 use units::{Duration, Size};
 use upstream::{Mirror, Split, Upstream};
 use words::{OneOrMany, OrNone, Presence, Text};
@@ -35,15 +36,15 @@ pub struct Document {
     /// What holds for all routes. Binding: `EDGATE`.
     pub gateway: Gateway,
     /// The services behind the gateway, by name. Bindings: `UPSTREAM_<NAME>`.
-    pub upstream: BTreeMap<String, Upstream>,
+    pub upstream: Sorted<String, Upstream>,
     /// Which requests go where, by name. Bindings: `ROUTE_<NAME>`.
-    pub route: BTreeMap<String, Route>,
+    pub route: Sorted<String, Route>,
     /// Whose tokens are accepted, by name. Bindings: `ISSUER_<NAME>`.
-    pub issuer: BTreeMap<String, Issuer>,
+    pub issuer: Sorted<String, Issuer>,
     /// The known clients, by name. Bindings: `CONSUMER_<NAME>`.
-    pub consumer: BTreeMap<String, Consumer>,
+    pub consumer: Sorted<String, Consumer>,
     /// How much clients may ask for, by name. Bindings: `LIMIT_<NAME>`.
-    pub limit: BTreeMap<String, Limit>,
+    pub limit: Sorted<String, Limit>,
 }
 
 /// What holds for all routes. Binding: `EDGATE`.
@@ -277,10 +278,10 @@ pub struct Match {
     pub methods: Vec<String>,
     /// Header fields: a value to equal, `true` for present, `false` for absent.
     #[serde(default)]
-    pub headers: BTreeMap<String, Presence>,
+    pub headers: Sorted<String, Presence>,
     /// Query parameters: a value to equal, `true` for present, `false` for absent.
     #[serde(default)]
-    pub query: BTreeMap<String, Presence>,
+    pub query: Sorted<String, Presence>,
 }
 
 /// How the path and the query change on the way to the upstream.
@@ -306,7 +307,7 @@ pub struct QueryEdits {
     /// Parameters to take away.
     pub remove: Vec<String>,
     /// Parameters to set, as templates; they replace the client's.
-    pub set: BTreeMap<String, String>,
+    pub set: Sorted<String, String>,
 }
 
 /// Changes to header fields: first `remove`, then `set`, then `add`.
@@ -317,9 +318,9 @@ pub struct HeaderEdits {
     /// Fields to take away.
     pub remove: Vec<String>,
     /// Fields to set: they replace all of that name.
-    pub set: BTreeMap<String, Text>,
+    pub set: Sorted<String, Text>,
     /// Fields to add beside those of that name.
-    pub add: BTreeMap<String, Text>,
+    pub add: Sorted<String, Text>,
 }
 
 /// A redirection.

@@ -1,9 +1,9 @@
 //! What the gateway shows an upstream of itself: the key `credentials` of the section `upstream`.
 
+use super::sorted::Sorted;
 use super::units::{Duration, Size};
 use super::words::{OneOrMany, Secret, SecretName, Text};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// What the gateway shows an upstream, so that it knows who calls. It says one of the keys. The client's own
 /// `Authorization` never gets there.
@@ -62,7 +62,7 @@ pub struct ClientCredentials {
     pub scope: OneOrMany,
     /// Further parameters of the request: `{ audience = "https://orders.example.com" }`, `{ resource = [..] }` (RFC 8707).
     #[serde(default)]
-    pub parameters: BTreeMap<String, OneOrMany>,
+    pub parameters: Sorted<String, OneOrMany>,
     /// How long the endpoint's answer may take to begin, and to come. 5 s when not given; 1 ms to 1 m.
     pub timeout: Option<Duration>,
     /// How long after a failure nobody asks again: requests are answered 503 meanwhile, if no token is left. 5 s when not
