@@ -12,17 +12,18 @@ use http::Response;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+pub mod clock;
 pub mod counters;
 
+use clock::Clock;
 use counters::{Counting, Shelf};
 
-/// A host in memory. Nothing on it ever waits: time passes at once.
+/// A host in memory. Nobody on it really waits: time passes at once.
 pub struct MemoryHost {
-    now: Cell<f64>,
+    clock: Clock,
     seed: Cell<u64>,
     upstream: RefCell<Box<Script>>,
     stores: RefCell<BTreeMap<String, BTreeMap<String, Kept>>>,
@@ -63,7 +64,7 @@ impl MemoryHost {
     /// A host whose upstreams answer as `upstream` says, at 2026-01-01T00:00:00Z.
     pub fn new(upstream: impl FnMut(&Outgoing<'_>) -> Answer + 'static) -> MemoryHost {
         MemoryHost {
-            now: Cell::new(1_767_225_600_000.0),
+            clock: Clock::new(1_767_225_600_000.0),
             seed: Cell::new(0x9E37_79B9_7F4A_7C15),
             upstream: RefCell::new(Box::new(upstream)),
             stores: RefCell::default(),
@@ -82,13 +83,13 @@ impl MemoryHost {
 
     /// The same host at another time.
     pub fn at(self, now: Timestamp) -> MemoryHost {
-        self.now.set(now.0);
+        self.clock.set(now.0);
         self
     }
 
     /// Moves the clock.
     pub fn advance(&self, duration: Duration) {
-        self.now.set(self.now.get() + duration.as_secs_f64() * 1000.0);
+        self.clock.advance(duration);
     }
 
     /// Writes into a store, as somebody else would.
@@ -142,14 +143,6 @@ impl MemoryHost {
     }
 }
 
-/// Runs a future of this host to its end. `None` for one that waits for something no memory host has.
-pub fn finish<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
-}
-
 /// What a body's stream yields on this host; `Err` for one that ends in an error.
 pub fn collect(body: Body) -> Result<Bytes, Bytes> {
     match body {
@@ -181,7 +174,7 @@ impl Watch for Sent {
 
 impl Host for MemoryHost {
     fn now(&self) -> Timestamp {
-        Timestamp(self.now.get())
+        Timestamp(self.clock.now())
     }
 
     /// xorshift64: repeatable, and only for this host.
@@ -199,24 +192,29 @@ impl Host for MemoryHost {
     /// What goes on in the background goes on while somebody waits.
     fn sleep(&self, duration: Duration) -> Task<'_, ()> {
         if self.behind.get() {
-            let until = self.now.get() + duration.as_secs_f64() * 1000.0;
-            return Box::pin(poll_fn(move |_| if self.now.get() < until { Poll::Pending } else { Poll::Ready(()) }));
+            let until = self.clock.after(duration);
+            return Box::pin(poll_fn(move |_| if self.clock.now() < until { Poll::Pending } else { Poll::Ready(()) }));
         }
         self.run_later();
-        self.advance(duration);
-        Box::pin(std::future::ready(()))
+        Box::pin(self.clock.wait(duration))
     }
 
     fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
-        let result = if is_over_limit(&request.body) {
-            Err(HostError::BodyTooLarge)
-        } else {
-            let Answer { after, result } = (self.upstream.borrow_mut())(&request);
-            let in_time = after <= request.timeout;
-            self.advance(after.min(request.timeout));
-            if in_time { result } else { Err(HostError::Timeout) }
-        };
-        Box::pin(std::future::ready(result))
+        if is_over_limit(&request.body) {
+            return Box::pin(std::future::ready(Err(HostError::BodyTooLarge)));
+        }
+        let Answer { after, result } = (self.upstream.borrow_mut())(&request);
+        let result = if after <= request.timeout { result } else { Err(HostError::Timeout) };
+        let time = after.min(request.timeout);
+        if self.behind.get() {
+            self.advance(time);
+            return Box::pin(std::future::ready(result));
+        }
+        let waited = self.clock.wait(time);
+        Box::pin(async move {
+            waited.await;
+            result
+        })
     }
 
     fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>> {
@@ -224,7 +222,7 @@ impl Host for MemoryHost {
         let result = match stores.get(store) {
             None => Err(HostError::Denied(format!("no store is called `{store}`"))),
             Some(keys) => {
-                let kept = keys.get(key).filter(|kept| kept.until.is_none_or(|until| until > self.now.get()));
+                let kept = keys.get(key).filter(|kept| kept.until.is_none_or(|until| until > self.clock.now()));
                 Ok(kept.map(|kept| kept.value.clone()))
             }
         };
@@ -238,7 +236,7 @@ impl Host for MemoryHost {
         value: Bytes,
         ttl: Option<Duration>,
     ) -> Task<'a, Result<(), HostError>> {
-        let until = ttl.map(|ttl| self.now.get() + ttl.as_secs_f64() * 1000.0);
+        let until = ttl.map(|ttl| self.clock.after(ttl));
         let result = match self.stores.borrow_mut().get_mut(store) {
             None => Err(HostError::Denied(format!("no store is called `{store}`"))),
             Some(keys) => {
@@ -259,12 +257,12 @@ impl Host for MemoryHost {
     }
 
     fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
-        let now = self.now.get();
+        let now = self.clock.now();
         let mut claims = self.claims.borrow_mut();
         claims.retain(|_, until| *until > now);
         let first = !claims.contains_key(key);
         if first {
-            claims.insert(key.to_owned(), now + ttl.as_secs_f64() * 1000.0);
+            claims.insert(key.to_owned(), self.clock.after(ttl));
         }
         Box::pin(std::future::ready(Ok(first)))
     }
@@ -275,7 +273,7 @@ impl Host for MemoryHost {
         questions: &'a [Question],
         timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let now = self.now.get() as u64;
+        let now = self.clock.now() as u64;
         let mut counters = self.counters.borrow_mut();
         let slow = counters.counting == Counting::Slow;
         let answers = questions.iter().map(|question| {
