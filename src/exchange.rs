@@ -5,6 +5,7 @@ use crate::config::words::Method as AuthMethod;
 use crate::headers::forwarded::Client;
 use crate::host::{ClientFacts, Timestamp};
 use crate::identity::Identity;
+use crate::part::Parts;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
@@ -49,6 +50,8 @@ pub struct Exchange {
     /// What the client said of itself before its header section was changed for the next hop.
     pub hop: Hop,
     pub matched: Option<Matched>,
+    /// What the parts of an aggregate have answered so far.
+    pub parts: Parts,
     pub notes: Notes,
 }
 
@@ -273,6 +276,7 @@ pub mod tests {
                 captured,
                 deadline: Duration::from_secs(1),
             }),
+            parts: Parts::default(),
             notes: Notes::default(),
         }
     }

@@ -10,6 +10,7 @@ use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
 use crate::limit::Limit;
 use crate::observe::{LogPolicy, access_record};
+use crate::part::Parts;
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
 use crate::policy::cors::{Cors, is_preflight};
@@ -346,6 +347,7 @@ impl Gateway {
             facts,
             identity: None,
             matched: None,
+            parts: Parts::default(),
             notes: Notes { logged_fields, ..Notes::default() },
         }
     }

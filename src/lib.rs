@@ -36,7 +36,9 @@ pub mod event;
 pub mod headers;
 pub mod host;
 pub mod interest;
+pub mod part;
 pub mod path;
+pub mod raw;
 pub mod rule;
 pub mod template;
 

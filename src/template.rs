@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::headers::forwarded::is_host;
 use crate::headers::{has, joined};
 use crate::identity::Identity;
+use crate::part::Reference;
 use crate::path::{escape_segment, unescape};
 use http::HeaderName;
 use serde_json::Value;
@@ -59,6 +60,10 @@ pub enum Source {
     Metadata(Vec<String>),
     /// `{identity.subject}`, and what else is known of whoever the client is.
     Identity(Fact),
+    /// `{part.user.body.id}`: what a part of an aggregate has answered.
+    Part(Reference),
+    /// `{item.id}`: of what a part of an aggregate is repeated for.
+    Item(Vec<String>),
 }
 
 /// What is known of whoever a client is.
@@ -186,12 +191,17 @@ pub struct Parameters<'a> {
     pub identity: bool,
     /// A platform, of those that the configuration is for, that does not know the country of a client.
     pub without_country: Option<Platform>,
+    /// The parts of an aggregate, inside of one.
+    pub parts: Option<&'a [&'a str]>,
+    /// Whether there is an item to be filled in.
+    pub item: bool,
 }
 
 /// A name that cannot be used: the code, what is wrong with it, and a way out.
 pub type Unknown = (Code, String, String);
 
-fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
+/// The source that a name means.
+pub fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
     if let Some((_, source)) = FIXED.iter().find(|(known, _)| *known == name) {
         return match source {
             Source::Identity(_) => identified(source.clone(), parameters),
@@ -200,16 +210,18 @@ fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
         };
     }
     for (word, of) in [("claim", Source::Claim as fn(Vec<String>) -> Source), ("consumer", Source::Metadata)] {
-        if let Some(rest) = name.strip_prefix(word).filter(|rest| rest.starts_with(['.', '['])) {
-            let path = names::path(rest.strip_prefix('.').unwrap_or(rest)).map_err(|(_, reason)| {
-                (
-                    Code::UnknownPlaceholder,
-                    format!("`{name}` names nothing: {reason}"),
-                    format!("write `{{{word}.name}}`"),
-                )
-            })?;
+        if let Some(path) = below(word, name)? {
             return identified(of(path), parameters);
         }
+    }
+    if let Some(names) = below("part", name)? {
+        return part(name, &names, parameters);
+    }
+    let item = if name == "item" { Some(Vec::new()) } else { below("item", name)? };
+    if let Some(path) = item.filter(|_| parameters.parts.is_some()) {
+        let message = "nothing is repeated here".to_owned();
+        let help = "say what for: `each = \"part.NAME.body.items\"`".to_owned();
+        return if parameters.item { Ok(Source::Item(path)) } else { Err((Code::UnknownPlaceholder, message, help)) };
     }
     match name.split_once('.') {
         Some(("path", parameter)) if parameters.unsure || parameters.all.contains(&parameter) => {
@@ -223,6 +235,41 @@ fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
         }),
         _ => Err(unknown(name, parameters)),
     }
+}
+
+/// The names behind a first one.
+fn below(word: &str, name: &str) -> Result<Option<Vec<String>>, Unknown> {
+    let Some(rest) = name.strip_prefix(word).filter(|rest| rest.starts_with(['.', '['])) else { return Ok(None) };
+    names::path(rest.strip_prefix('.').unwrap_or(rest)).map(Some).map_err(|(_, reason)| {
+        (Code::UnknownPlaceholder, format!("`{name}` names nothing: {reason}"), format!("write `{{{word}.name}}`"))
+    })
+}
+
+/// A value of a part.
+fn part(name: &str, names: &[String], parameters: &Parameters<'_>) -> Result<Source, Unknown> {
+    let reference = Reference::find(names).map_err(|reason| {
+        let help = "write `{part.NAME.body.PATH}`, `{part.NAME.status}` or `{part.NAME.header.NAME}`".to_owned();
+        (Code::UnknownPlaceholder, format!("`{name}` names nothing: {reason}"), help)
+    })?;
+    match unknown_part(&reference.part, parameters) {
+        Some(unknown) => Err(unknown),
+        None => Ok(Source::Part(reference)),
+    }
+}
+
+/// What to say of a part that is not there.
+pub fn unknown_part(part: &str, parameters: &Parameters<'_>) -> Option<Unknown> {
+    let Some(parts) = parameters.parts else {
+        let message = "there are no parts here".to_owned();
+        let help = "only an aggregate has parts, and only they can ask for what others answer".to_owned();
+        return Some((Code::UnknownPart, message, help));
+    };
+    if parts.contains(&part) {
+        return None;
+    }
+    let help = did_you_mean(part, parts.iter().copied());
+    let help = help.unwrap_or_else(|| format!("parts are `{}`", parts.join("`, `")));
+    Some((Code::UnknownPart, format!("no part is named `{part}`"), help))
 }
 
 /// What to say of a path parameter that not every pattern of the route has.
@@ -335,6 +382,8 @@ impl Source {
             Source::Claim(path) => ex.identity.as_deref()?.claim(path).and_then(plain),
             Source::Metadata(path) => ex.identity.as_deref()?.metadata(path).and_then(plain),
             Source::Identity(fact) => fact.of(ex.identity.as_deref()?),
+            Source::Part(reference) => ex.parts.text(reference).map(Cow::Owned),
+            Source::Item(path) => ex.parts.item_text(path).map(Cow::Owned),
         }
     }
 }

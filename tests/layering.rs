@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
 const LAYERS: [&[&str]; 17] = [
-    &["body", "config", "meter", "window"],
+    &["body", "config", "meter", "raw", "window"],
     &["bounded", "identity", "jose"],
     &["headers", "host", "path", "secret"],
-    &["api_key", "event", "http_signature", "password", "renewed", "revocation", "routing", "zone"],
+    &["api_key", "event", "http_signature", "part", "password", "renewed", "revocation", "routing", "zone"],
     &["consumers", "issuer"],
     &["exchange"],
     &["reject", "template"],

@@ -134,7 +134,8 @@ impl One<'_> {
         let all = some.iter().filter(everywhere).copied().collect();
         let unsure = patterns.len() < self.section.r#match.path.items.len();
         let without_country = self.scope.targets.iter().find(|target| !target.country).map(|target| target.platform);
-        Parameters { all, some, unsure, identity: self.authenticates().is_some(), without_country }
+        let identity = self.authenticates().is_some();
+        Parameters { all, some, unsure, identity, without_country, parts: None, item: false }
     }
 
     fn entries(
