@@ -3,6 +3,7 @@
 
 mod access;
 mod address;
+mod aggregate;
 mod authenticate;
 mod consumer;
 mod cors;

@@ -4,6 +4,7 @@
 //! keys. Doc comments here are the text of the JSON Schema and of the configuration reference. What a section means
 //! together with the others is decided in `compile`.
 
+pub mod aggregate;
 pub mod diagnostic;
 pub mod document;
 pub mod identity;
@@ -15,6 +16,7 @@ pub mod template;
 pub mod units;
 pub mod words;
 
+use aggregate::Aggregate;
 use identity::{
     Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, InternalToken, Issuer, Signatures, TokenPlaces,
 };
@@ -234,6 +236,8 @@ pub struct Route {
     pub redirect: Option<Redirect>,
     /// Action: answer with a fixed response.
     pub respond: Option<Respond>,
+    /// Action: answer with what several upstreams answer.
+    pub aggregate: Option<Aggregate>,
     /// Action: show operators what edgate knows. The route must ask who they are (`authenticate`).
     pub admin: Option<Admin>,
     /// How the path and the query change on the way to the upstream.

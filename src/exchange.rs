@@ -106,6 +106,26 @@ pub struct Notes {
     pub next_nonce: Option<HeaderValue>,
     /// What limits said, in the order in which they were asked.
     pub limits: Vec<LimitNote>,
+    /// What came of the parts of an aggregate, in the order of the answer.
+    pub parts: Vec<PartNote>,
+    /// Whether each part of an aggregate that was to be asked has answered.
+    pub complete: Option<bool>,
+}
+
+/// What came of a part of an aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartNote {
+    pub name: Rc<str>,
+    /// In a word.
+    pub outcome: &'static str,
+    /// Why it has no answer of its own.
+    pub code: Option<&'static str>,
+    /// The status of its last answer.
+    pub status: Option<u16>,
+    /// How many requests it made.
+    pub calls: u64,
+    /// Milliseconds from its first request to the end of its last answer.
+    pub duration: Option<f64>,
 }
 
 /// Which of a route's limits count together.

@@ -1,6 +1,7 @@
 //! The life of a request, in one place: [`Gateway::handle`] and `Gateway::run` show every step in order. Nothing
 //! registers itself.
 
+use crate::aggregate::Aggregate;
 use crate::body::Body;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
 use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
@@ -75,6 +76,7 @@ pub struct Route {
 #[derive(Debug)]
 pub enum Action {
     Proxy(Proxy),
+    Aggregate(Aggregate),
     Redirect(Redirect),
     Respond(Respond),
 }
@@ -149,7 +151,12 @@ impl Gateway {
     /// Every secret that it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
         let policies = self.routes.iter().flat_map(|route| &route.policies);
-        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(Upstream::secrets))
+        let aggregates = self.routes.iter().filter_map(|route| match &route.action {
+            Action::Aggregate(aggregate) => Some(aggregate),
+            Action::Proxy(_) | Action::Redirect(_) | Action::Respond(_) => None,
+        });
+        let of_parts = aggregates.flat_map(Aggregate::secrets);
+        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(Upstream::secrets)).chain(of_parts)
     }
 
     /// The header fields that are read or written on the way of any request.
@@ -170,6 +177,7 @@ impl Gateway {
             route.policies.iter().for_each(|policy| policy.interest(&mut interest));
             match &route.action {
                 Action::Proxy(proxy) => proxy.templates().for_each(|template| interest.template(template)),
+                Action::Aggregate(aggregate) => aggregate.interest(&mut interest),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
                 Action::Respond(_) => {}
             }
@@ -307,6 +315,7 @@ impl Gateway {
                 Some(upstream) => upstream.send(host, ex, proxy).await,
                 None => Err(Reject::NotConfigured),
             },
+            Action::Aggregate(aggregate) => aggregate.answer(host, ex, &self.upstreams).await,
             Action::Redirect(redirect) => redirect.answer(ex),
             Action::Respond(respond) => respond.answer(host, ex).await,
         }
@@ -390,6 +399,11 @@ impl Gateway {
         let record = access_record(&self.log, ex, response, host.now());
         let fields = response.headers_mut();
         headers::remove_hop_by_hop(fields);
+        // Whatever a configuration says of answers: one that lacks something is nobody else's (RFC 9213, section 2.1).
+        if ex.notes.complete == Some(false) {
+            fields.remove("cdn-cache-control");
+            fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         append_element(fields, &header::VIA, &self.name.via("1.1"));
         if let Ok(id) = HeaderValue::from_str(&ex.id) {
             fields.insert(&X_REQUEST_ID, id);

@@ -280,6 +280,10 @@ pub struct Capabilities {
     pub claims_need_redis: bool,
     /// Whether the platform has a rate limiter of its own.
     pub rate_limiter: bool,
+    /// How many requests the gateway may make for one of a client's, where there is a limit.
+    pub most_calls: Option<u64>,
+    /// How many of them may be under way at the same time, where there is a limit.
+    pub most_at_once: Option<u64>,
 }
 
 impl Capabilities {
@@ -293,6 +297,8 @@ impl Capabilities {
                 certificates: true,
                 claims_need_redis: false,
                 rate_limiter: true,
+                most_calls: Some(50),
+                most_at_once: Some(6),
             },
             Platform::Spin => Capabilities {
                 platform,
@@ -301,6 +307,8 @@ impl Capabilities {
                 certificates: false,
                 claims_need_redis: true,
                 rate_limiter: false,
+                most_calls: None,
+                most_at_once: None,
             },
         }
     }

@@ -74,6 +74,7 @@ pub mod routing;
 pub mod policy;
 
 // Actions.
+pub mod aggregate;
 pub mod respond;
 pub mod upstream;
 

@@ -4,7 +4,8 @@
 //! Templates are filled in with good answers only. Rules see others too: `part.user.status == 404` is a question one may
 //! ask.
 
-use crate::raw::{Document, Raw};
+use crate::headers::{has, joined};
+use crate::raw::{Document, Kind, Raw, push_string};
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -124,7 +125,7 @@ impl Parts {
                 Some(())
             }
             Of::Header(name) => {
-                crate::raw::push_string(&answer.header(name)?, out);
+                push_string(&answer.header(name)?, out);
                 Some(())
             }
         })
@@ -152,6 +153,18 @@ impl Parts {
         Some(())
     }
 
+    /// The items of an array of a good answer, `most` of them, and whether there are more. Null has none; `None` where it
+    /// is no array.
+    pub fn items(&self, reference: &Reference, most: usize) -> Option<(Vec<Document>, bool)> {
+        self.good(reference, |answer| {
+            let Of::Body(path) = &reference.of else { return None };
+            let array = answer.find(path).filter(|array| matches!(array.kind(), Kind::Array | Kind::Null))?;
+            let mut items = array.items();
+            let taken = items.by_ref().take(most).map(Raw::to_document).collect();
+            Some((taken, items.next().is_some()))
+        })
+    }
+
     fn good<T>(&self, reference: &Reference, of: impl FnOnce(&Answer) -> Option<T>) -> Option<T> {
         of(&*self.get(&reference.part).filter(|answer| answer.good)?)
     }
@@ -163,6 +176,6 @@ impl Answer {
     }
 
     fn header(&self, name: &HeaderName) -> Option<String> {
-        crate::headers::has(&self.headers, name).then(|| crate::headers::joined(&self.headers, name))
+        has(&self.headers, name).then(|| joined(&self.headers, name))
     }
 }

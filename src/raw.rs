@@ -60,6 +60,15 @@ impl Document {
         Ok(Document(if start == 0 { text } else { text.get(start..).unwrap_or_default().to_owned() }))
     }
 
+    /// A text that was made of documents.
+    pub fn known(text: String) -> Document {
+        Document(text)
+    }
+
+    pub fn null() -> Document {
+        Document("null".to_owned())
+    }
+
     /// A text as JSON.
     pub fn string(text: &str) -> Document {
         let mut document = String::with_capacity(text.len() + 2);
@@ -74,6 +83,17 @@ impl Document {
 
     pub fn raw(&self) -> Raw<'_> {
         Raw(self.0.trim_matches(WHITE))
+    }
+
+    /// An array of values.
+    pub fn array<'a>(values: impl Iterator<Item = Raw<'a>>) -> Document {
+        let mut array = String::from("[");
+        for value in values {
+            array.push_str(if array.len() == 1 { "" } else { "," });
+            array.push_str(value.0);
+        }
+        array.push(']');
+        Document(array)
     }
 
     /// How many bytes it holds.
@@ -102,8 +122,9 @@ impl<'a> Raw<'a> {
         }
     }
 
-    pub fn is_null(self) -> bool {
-        self.kind() == Kind::Null
+    /// A copy that stands by itself.
+    pub fn to_document(self) -> Document {
+        Document(self.0.to_owned())
     }
 
     /// The members of an object, names as they are written, in order; none of anything else.

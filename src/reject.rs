@@ -61,6 +61,12 @@ pub enum Reject {
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
+    /// A part of an answer that is needed is missing: this one.
+    PartFailed(Rc<str>),
+    /// A part of an answer that is needed took too long.
+    PartLate(Rc<str>),
+    /// Two parts of an answer have a member of one name.
+    Collision,
 }
 
 /// What is wrong with credentials.
@@ -123,6 +129,9 @@ struct Problem<'a> {
     // draft-ietf-httpapi-ratelimit-headers-10, section 5.1.
     #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
     violated_policies: Option<Vec<&'a str>>,
+    /// The parts of an aggregate that are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<[&'a str; 1]>,
 }
 
 impl Denial {
@@ -185,11 +194,14 @@ impl Reject {
             Reject::HeadersTooLarge,
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
+            Reject::PartFailed(Rc::from("user")),
+            Reject::Collision,
             Reject::NotConfigured,
             Reject::IdentityUnavailable,
             Reject::LimitUnavailable,
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
+            Reject::PartLate(Rc::from("user")),
             Reject::Loop,
         ]
     }
@@ -284,6 +296,24 @@ impl Reject {
                 "connection_terminated",
                 "The service behind the gateway gave no answer.",
             ),
+            Reject::PartFailed(_) => fault(
+                "part-failed",
+                StatusCode::BAD_GATEWAY,
+                "http_response_incomplete",
+                "A part of the answer that it cannot go without is missing.",
+            ),
+            Reject::PartLate(_) => fault(
+                "part-late",
+                StatusCode::GATEWAY_TIMEOUT,
+                "http_response_timeout",
+                "A part of the answer that it cannot go without took too long.",
+            ),
+            Reject::Collision => fault(
+                "part-collision",
+                StatusCode::BAD_GATEWAY,
+                "http_response_incomplete",
+                "Two parts of the answer have a member of the same name.",
+            ),
         }
     }
 
@@ -317,7 +347,13 @@ impl Reject {
             Reject::QuotaExceeded(exceeded) => Some(exceeded.policies.iter().map(|name| &**name).collect()),
             _ => None,
         };
-        let problem = Problem { r#type, title, status: status.as_u16(), detail, code, request_id, violated_policies };
+        let parts = match self {
+            Reject::PartFailed(part) | Reject::PartLate(part) => Some([&**part]),
+            _ => None,
+        };
+        let status_code = status.as_u16();
+        let problem =
+            Problem { r#type, title, status: status_code, detail, code, request_id, violated_policies, parts };
         let json = ex.hop.json.then(|| serde_json::to_string(&problem).ok()).flatten();
         let (media_type, body) = match json {
             Some(json) => ("application/problem+json", json),

@@ -14,6 +14,7 @@ use crate::headers::{has, joined};
 use crate::identity::Identity;
 use crate::part::Reference;
 use crate::path::{escape_segment, unescape};
+use crate::raw::push_string;
 use http::HeaderName;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -157,6 +158,14 @@ impl Template {
             }
         }
         Some(text)
+    }
+
+    /// Every source in it.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Value(source) => Some(source),
+            Part::Literal(_) => None,
+        })
     }
 
     /// The text with `x` for every value, to see what the literals make of it.
@@ -346,6 +355,28 @@ impl Source {
             (None, Goal::Text) => text.push_str(&self.plain(ex)?),
         }
         Some(())
+    }
+
+    /// Writes a value as JSON: what is JSON as it is, anything else as a string. `None` where it is not there.
+    pub fn push_json(&self, ex: &Exchange, out: &mut String) -> Option<()> {
+        match self {
+            Source::Part(reference) => ex.parts.push_json(reference, out),
+            Source::Item(path) => ex.parts.push_item(path, out),
+            Source::Claim(path) => {
+                out.push_str(&ex.identity.as_deref()?.claim(path)?.to_string());
+                Some(())
+            }
+            Source::Metadata(path) => {
+                out.push_str(&ex.identity.as_deref()?.metadata(path)?.to_string());
+                Some(())
+            }
+            source => {
+                let mut text = String::new();
+                source.append(ex, Goal::Text, &mut text)?;
+                push_string(&text, out);
+                Some(())
+            }
+        }
     }
 
     /// Appends a value to what is there of a URL, as it must be written at that place.

@@ -5,14 +5,14 @@ pub mod internal_token;
 
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
-use crate::headers::remove_where;
+use crate::headers::{remove_spellings, remove_where};
 use crate::host::{HostError, MadeOf, Outgoing, SharedHost};
 use crate::path::is_one_spelling;
 use crate::reject::Reject;
 use crate::routing::condition::parameters;
 use crate::secret::SecretSlot;
 use crate::template::{Goal, Template};
-use http::{HeaderName, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use internal_token::InternalToken;
 use std::rc::Rc;
 use std::time::Duration;
@@ -56,6 +56,18 @@ pub struct QueryRewrite {
     pub set: Vec<(String, Template)>,
 }
 
+/// A request that the gateway makes by itself, rather than the client's.
+#[derive(Debug)]
+pub struct Call {
+    pub method: Method,
+    /// Path and query, as they are sent after the upstream's own path.
+    pub target: String,
+    pub headers: HeaderMap,
+    pub body: Body,
+    /// How long the answer may take to begin.
+    pub within: Duration,
+}
+
 /// What no request takes along into a new WebSocket: the handshake is the platform's (RFC 6455, section 4.1).
 pub static HANDSHAKE: [HeaderName; 3] =
     [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_EXTENSIONS];
@@ -79,7 +91,9 @@ impl Upstream {
         let upgrade = proxy.websocket && ex.hop.websocket;
         own_fields(ex, upgrade);
         if let Some(token) = &self.internal_token {
-            token.add(host, ex).await?;
+            remove_spellings(&mut ex.headers, &token.field);
+            let value = token.mint(host, ex).await?;
+            ex.headers.insert(&token.field, value);
         }
         let request = Outgoing {
             method: ex.method.clone(),
@@ -90,6 +104,44 @@ impl Upstream {
             timeout: self.timeout.min(left),
             upgrade,
         };
+        let (result, attempt) = self.attempt(host, request).await;
+        ex.notes.attempts.push(attempt);
+        result.map_err(|error| match error {
+            HostError::Timeout if left < self.timeout => Reject::DeadlineExceeded,
+            error => blame(&error),
+        })
+    }
+
+    /// Sends a request of the gateway's own and waits until its answer begins.
+    pub async fn call(
+        &self,
+        host: &SharedHost,
+        ex: &Exchange,
+        call: Call,
+    ) -> (Result<Response<Body>, Reject>, Vec<Attempt>) {
+        let Call { method, target, mut headers, body, within } = call;
+        if let Some(token) = &self.internal_token {
+            remove_spellings(&mut headers, &token.field);
+            match token.mint(host, ex).await {
+                Ok(value) => drop(headers.insert(&token.field, value)),
+                Err(reject) => return (Err(reject), Vec::new()),
+            }
+        }
+        let request = Outgoing {
+            method,
+            url: [self.base.as_str(), &target].concat(),
+            headers: &headers,
+            made_of: MadeOf::Nothing,
+            body,
+            timeout: within,
+            upgrade: false,
+        };
+        let (result, attempt) = self.attempt(host, request).await;
+        (result.map_err(|error| blame(&error)), vec![attempt])
+    }
+
+    /// Calls it once.
+    async fn attempt(&self, host: &SharedHost, request: Outgoing<'_>) -> (Result<Response<Body>, HostError>, Attempt) {
         let begun = host.now();
         let result = host.fetch(request).await;
         let duration = host.now().since(begun);
@@ -97,11 +149,12 @@ impl Upstream {
             Ok(response) => Ok(response.status().as_u16()),
             Err(error) => Err(error.to_string()),
         };
-        ex.notes.attempts.push(Attempt { upstream: Rc::clone(&self.name), duration, outcome });
-        result.map_err(|error| match error {
-            HostError::Timeout if left < self.timeout => Reject::DeadlineExceeded,
-            error => blame(&error),
-        })
+        (result, Attempt { upstream: Rc::clone(&self.name), duration, outcome })
+    }
+
+    /// What it is told of who calls, beside the request. Nothing, where it is not.
+    pub fn told(&self, ex: &Exchange) -> String {
+        self.internal_token.as_ref().map(|token| token.told(ex)).unwrap_or_default()
     }
 
     /// The secrets that it needs.

@@ -34,11 +34,13 @@ struct Case {
     fields: Vec<(&'static str, String)>,
     /// How the upstream fails.
     fails: Option<HostError>,
+    /// What it answers, where it does not.
+    answers: &'static str,
 }
 
 impl Case {
     fn new(name: &'static str, target: &'static str) -> Case {
-        Case { name, config: config(), method: Method::GET, target, fields: Vec::new(), fails: None }
+        Case { name, config: config(), method: Method::GET, target, fields: Vec::new(), fails: None, answers: "" }
     }
 
     fn method(self, method: Method) -> Case {
@@ -51,6 +53,10 @@ impl Case {
 
     fn fails(self, error: HostError) -> Case {
         Case { fails: Some(error), ..self }
+    }
+
+    fn answers(self, answers: &'static str) -> Case {
+        Case { answers, ..self }
     }
 
     /// Changes to the configuration, by JSON pointer.
@@ -70,6 +76,17 @@ fn config() -> Value {
         "upstream": { "orders": { "url": "http://orders.test", "timeout": "200ms" } },
         "route": {
             "orders": { "match": { "path": "/orders/{*rest}", "methods": ["GET", "POST"] }, "upstream": "orders", "deadline": "10s" },
+            "page": {
+                "match": { "path": "/page" },
+                "aggregate": {
+                    "shape": "merged",
+                    "on_collision": "error",
+                    "parts": [
+                        { "name": "user", "upstream": "orders", "path": "/user" },
+                        { "name": "orders", "upstream": "orders", "path": "/orders" },
+                    ],
+                },
+            },
             "find": {
                 "match": { "path": "/find" },
                 "upstream": "orders",
@@ -169,11 +186,15 @@ fn cases() -> Vec<Case> {
         ]),
         orders("TRACE").method(Method::TRACE),
         orders("no connection").fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
+        Case::new("a part that is needed has no answer", "/page")
+            .fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
+        Case::new("two parts with the same member", "/page").answers(r#"{"id":1}"#),
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
         me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
             .with("/gateway/api_key", json!({ "store": "KEYS" })),
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
+        Case::new("a part that is needed takes too long", "/page").fails(HostError::Timeout),
         orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),
         orders("OPTIONS where no route takes it").method(Method::OPTIONS),
     ]
@@ -189,12 +210,12 @@ struct Given {
 }
 
 fn provoke(case: &Case, accept: &'static str) -> Given {
-    let fails = case.fails.clone();
+    let (fails, answers) = (case.fails.clone(), case.answers);
     let host = MemoryHost::new(move |_| match fails.clone() {
         // Later than any time-out: the host itself says that it was too late.
         Some(HostError::Timeout) => Answer { after: Duration::MAX, result: Err(HostError::Timeout) },
         Some(error) => Answer { after: Duration::ZERO, result: Err(error) },
-        None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) },
+        None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::bytes(answers))) },
     });
     let secrets = ["LOGIN_KEY", "NONCE_KEY"].map(|name| (name.to_owned(), SECRET.to_owned()));
     let host = Rc::new(host.with_secrets(secrets.into()));

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 17] = [
     &["rule"],
     &["limit"],
     &["policy::*", "respond", "upstream", "observe"],
-    &["policy"],
+    &["aggregate", "policy"],
     &["gateway"],
     &["compile"],
     &["instance"],

@@ -110,6 +110,10 @@ pub fn action(gateway: &Gateway, sections: &Sections, entry: &Entry) -> String {
             };
             format!("{base}{path}{}", query(proxy))
         }
+        Action::Aggregate(aggregate) => {
+            let names: Vec<&str> = aggregate.parts.iter().map(|part| &*part.name).collect();
+            format!("aggregate of {}", names.join(", "))
+        }
         Action::Redirect(redirect) => format!("{} {}", redirect.status.as_u16(), written("redirect", "to")),
         Action::Respond(respond) => match &respond.media_type {
             Some(media_type) => {

@@ -1,8 +1,10 @@
 //! A route's section: what it matches, its policies, its action.
 
 use super::{
-    BODY, WAIT, access, address, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream, within,
+    BODY, WAIT, access, address, aggregate, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream,
+    within,
 };
+use crate::aggregate::stale::Shelf;
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::limit::LimitFields;
@@ -58,6 +60,7 @@ pub fn compile(
     diagnostics: &mut Diagnostics,
 ) -> Vec<Placed> {
     let mut entries = Vec::new();
+    let shelf = Rc::new(Shelf::new(scope.known.of.store.clone()));
     let mut used = vec![false; scope.upstreams.len()];
     let mut all_read = true;
     for (name, value) in &sections.routes {
@@ -68,15 +71,15 @@ pub fn compile(
         };
         all_read &= complete;
         let id = RouteId(gateway.routes.len());
-        let route = One { place: &place, scope, section: &section };
+        let route = One { place: &place, scope, section: &section, shelf: &shelf };
         let patterns = route.patterns(diagnostics);
         let found = route.entries(id, name, &patterns, diagnostics);
         let methods = found.first().map(|placed| placed.entry.conditions.methods).unwrap_or_default();
         entries.extend(found);
         let patterns: Vec<&Pattern> = patterns.iter().map(|(pattern, _)| &**pattern).collect();
         let action = route.action(&patterns, complete, diagnostics);
-        if let Some(upstream) = &section.upstream {
-            match scope.upstreams.iter().position(|known| known == upstream) {
+        for upstream in upstreams(&section) {
+            match scope.upstreams.iter().position(|known| *known == upstream) {
                 Some(position) => used[position] = true,
                 // Whichever it means is not unused.
                 None => all_read = false,
@@ -100,6 +103,8 @@ struct One<'a> {
     place: &'a Place,
     scope: &'a Scope<'a>,
     section: &'a config::Route,
+    /// The last good answers of parts.
+    shelf: &'a Rc<Shelf>,
 }
 
 impl One<'_> {
@@ -215,16 +220,18 @@ impl One<'_> {
 
     /// The one thing that the route does. `None` after a mistake.
     fn action(&self, patterns: &[&Pattern], complete: bool, diagnostics: &mut Diagnostics) -> Option<Action> {
-        let config::Route { upstream, redirect, respond, .. } = self.section;
-        let given: Vec<&str> =
-            [("upstream", upstream.is_some()), ("redirect", redirect.is_some()), ("respond", respond.is_some())]
-                .into_iter()
-                .filter_map(|(key, given)| given.then_some(key))
-                .collect();
+        let config::Route { upstream, aggregate, redirect, respond, .. } = self.section;
+        let actions = [
+            ("upstream", upstream.is_some()),
+            ("aggregate", aggregate.is_some()),
+            ("redirect", redirect.is_some()),
+            ("respond", respond.is_some()),
+        ];
+        let given: Vec<&str> = actions.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
         match given.as_slice() {
             [] if complete => {
                 let message = "the route does not say what to do";
-                let help = "add `upstream`, `redirect` or `respond`";
+                let help = "add `upstream`, `aggregate`, `redirect` or `respond`";
                 diagnostics
                     .push(Diagnostic::new(Code::NoAction, self.place.clone().name(), message, "no action").help(help));
                 return None;
@@ -243,6 +250,12 @@ impl One<'_> {
         if upstream.is_none() {
             self.misplaced(diagnostics);
         }
+        if let Some(section) = aggregate {
+            let (parameters, place) = (self.parameters(patterns), self.place.key("aggregate"));
+            let Scope { targets, upstreams, .. } = *self.scope;
+            let scope = aggregate::Scope { parameters, targets, upstreams, shelf: self.shelf };
+            return aggregate::compile(section, &place, &scope, diagnostics).map(Action::Aggregate);
+        }
         if let Some(redirect) = redirect {
             return self.redirect(redirect, patterns, diagnostics).map(Action::Redirect);
         }
@@ -260,9 +273,12 @@ impl One<'_> {
             ("websocket", self.section.websocket),
         ];
         for (key, _) in keys.into_iter().filter(|(_, given)| *given) {
-            let message = format!("`{key}` has no meaning on a route that calls no upstream");
             let place = self.place.key(key).name();
-            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place, message, "no upstream is called"));
+            let (message, label) = match self.section.aggregate {
+                Some(_) => (format!("`{key}` has no meaning on an aggregate"), "its parts say what they are asked"),
+                None => (format!("`{key}` has no meaning on a route that calls no upstream"), "no upstream is called"),
+            };
+            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place, message, label));
         }
     }
 
@@ -444,6 +460,12 @@ impl One<'_> {
             (None, None) => None,
         }
     }
+}
+
+/// Every upstream that a route names.
+fn upstreams(section: &config::Route) -> impl Iterator<Item = &str> {
+    let parts = section.aggregate.iter().flat_map(|aggregate| &aggregate.parts);
+    section.upstream.as_deref().into_iter().chain(parts.map(|part| part.upstream.as_str()))
 }
 
 /// The items of a key that takes one or many, each with its place.

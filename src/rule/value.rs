@@ -167,9 +167,7 @@ fn equal_json(a: &Json, b: &Json) -> Option<bool> {
 
 /// The order of two numbers, one of which may be a text.
 fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
-    if a.as_number().or(b.as_number()).is_none() {
-        return None;
-    }
+    a.as_number().or(b.as_number())?;
     order_numbers(a.number()?.as_ref(), b.number()?.as_ref())
 }
 

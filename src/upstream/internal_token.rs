@@ -2,7 +2,6 @@
 //! the upstream need not trust its network. What a client sends in the token's field never reaches the upstream.
 
 use crate::exchange::Exchange;
-use crate::headers::remove_spellings;
 use crate::host::SharedHost;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64;
@@ -35,9 +34,8 @@ pub struct InternalToken {
 }
 
 impl InternalToken {
-    /// Puts a token into what the upstream will see.
-    pub async fn add(&self, host: &SharedHost, ex: &mut Exchange) -> Result<(), Reject> {
-        remove_spellings(&mut ex.headers, &self.field);
+    /// The value of its field, for a request.
+    pub async fn mint(&self, host: &SharedHost, ex: &Exchange) -> Result<HeaderValue, Reject> {
         let signed = self.signed(host, ex);
         let signature = if self.algorithm.is_symmetric() {
             hmac_sign(self.algorithm, self.secret.mac(), signed.as_bytes())
@@ -52,8 +50,12 @@ impl InternalToken {
         let token = [prefix, &signed, ".", &base64::encode(&signature)].concat();
         let mut value = HeaderValue::try_from(token).map_err(|_| Reject::IdentityUnavailable)?;
         value.set_sensitive(true);
-        ex.headers.insert(&self.field, value);
-        Ok(())
+        Ok(value)
+    }
+
+    /// What it tells of who calls, and of the request.
+    pub fn told(&self, ex: &Exchange) -> String {
+        Value::Object(self.claims(ex)).to_string()
     }
 
     /// The header and the claims, as they are signed (RFC 7515, section 5.1).
@@ -63,6 +65,17 @@ impl InternalToken {
             header.insert("kid".to_owned(), kid.as_str().into());
         }
         let now = (host.now().0 / 1000.0).floor();
+        let mut claims = self.claims(ex);
+        claims.insert("iss".to_owned(), self.issuer.as_str().into());
+        claims.insert("aud".to_owned(), self.audience.as_str().into());
+        claims.insert("iat".to_owned(), whole(now));
+        claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
+        claims.insert("jti".to_owned(), ex.id.as_str().into());
+        let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
+        format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
+    }
+
+    fn claims(&self, ex: &Exchange) -> Map<String, Value> {
         let mut claims = Map::new();
         for (name, template) in &self.claims {
             // A claim whose value is not there is left out.
@@ -73,13 +86,7 @@ impl InternalToken {
         if let Some(subject) = ex.identity.as_ref().and_then(|identity| identity.subject.as_ref()) {
             claims.insert("sub".to_owned(), subject.as_str().into());
         }
-        claims.insert("iss".to_owned(), self.issuer.as_str().into());
-        claims.insert("aud".to_owned(), self.audience.as_str().into());
-        claims.insert("iat".to_owned(), whole(now));
-        claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
-        claims.insert("jti".to_owned(), ex.id.as_str().into());
-        let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
-        format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
+        claims
     }
 
     fn signing_key(&self) -> Option<&SigningKey> {

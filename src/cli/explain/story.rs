@@ -82,6 +82,7 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
             let upstream = gateway.upstreams.get(proxy.upstream);
             format!("upstream {}: {}", upstream.map_or("", |upstream| &upstream.name), action(gateway, sections, entry))
         }
+        Action::Aggregate(_) => action(gateway, sections, entry),
         Action::Redirect(_) => format!("redirect: {}", action(gateway, sections, entry)),
         Action::Respond(_) => format!("respond: {}", action(gateway, sections, entry)),
     };
