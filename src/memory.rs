@@ -53,6 +53,8 @@ pub struct Stream {
     pub chunks: Vec<Bytes>,
     /// Whether it ends in an error instead of its end.
     pub fails: bool,
+    /// How long each chunk takes.
+    pub every: Duration,
 }
 
 struct Kept {
@@ -124,6 +126,19 @@ impl MemoryHost {
         self.later.borrow_mut().drain(..).collect()
     }
 
+    /// Something that takes time. In the background it is over at once, and the clock has moved.
+    fn take<'a, T: 'a>(&'a self, time: Duration, result: T) -> Task<'a, T> {
+        if self.behind.get() {
+            self.advance(time);
+            return Box::pin(std::future::ready(result));
+        }
+        let waited = self.clock.wait(time);
+        Box::pin(async move {
+            waited.await;
+            result
+        })
+    }
+
     /// Goes on with what was to go on after responses. Whatever sleeps there goes on later, when its time has come: only
     /// who is waited for moves the clock.
     pub fn run_later(&self) {
@@ -154,6 +169,13 @@ pub fn collect(body: Body) -> Result<Bytes, Bytes> {
             if stream.fails { Err(bytes) } else { Ok(bytes) }
         }
     }
+}
+
+/// How long a body takes until its end.
+fn duration(body: &Body) -> Duration {
+    let Body::Host(HostBody { handle, .. }) = body else { return Duration::ZERO };
+    let time = |stream: &Stream| stream.every.saturating_mul(u32::try_from(stream.chunks.len()).unwrap_or(u32::MAX));
+    handle.downcast_ref().map(time).unwrap_or_default()
 }
 
 /// Whether more would come out of a body than may.
@@ -205,16 +227,7 @@ impl Host for MemoryHost {
         }
         let Answer { after, result } = (self.upstream.borrow_mut())(&request);
         let result = if after <= request.timeout { result } else { Err(HostError::Timeout) };
-        let time = after.min(request.timeout);
-        if self.behind.get() {
-            self.advance(time);
-            return Box::pin(std::future::ready(result));
-        }
-        let waited = self.clock.wait(time);
-        Box::pin(async move {
-            waited.await;
-            result
-        })
+        self.take(after.min(request.timeout), result)
     }
 
     fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>> {
@@ -247,13 +260,15 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn collect<'a>(&'a self, body: Body, most: u64, _: Duration) -> Task<'a, Result<Bytes, HostError>> {
+    fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>> {
+        let time = duration(&body);
         let result = match collect(body) {
+            _ if time > timeout => Err(HostError::Timeout),
             Ok(bytes) if bytes.len() as u64 <= most => Ok(bytes),
             Ok(_) => Err(HostError::BodyTooLarge),
             Err(_) => Err(HostError::Disconnected("the stream broke off".to_owned())),
         };
-        Box::pin(std::future::ready(result))
+        self.take(time.min(timeout), result)
     }
 
     fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {

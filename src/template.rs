@@ -351,7 +351,14 @@ impl Source {
         match (escaped, goal) {
             (Some(value), Goal::Path | Goal::Url) => text.push_str(value),
             (Some(value), Goal::Text) => text.push_str(&unescape(value)),
-            (None, Goal::Path | Goal::Url) => escape_segment(&self.plain(ex)?, text),
+            (None, Goal::Path | Goal::Url) => {
+                let value = self.plain(ex)?;
+                // Without its last segment, a path may mean all that there is.
+                if value.is_empty() && matches!(self, Source::Part(_) | Source::Item(_)) {
+                    return None;
+                }
+                escape_segment(&value, text);
+            }
             (None, Goal::Text) => text.push_str(&self.plain(ex)?),
         }
         Some(())

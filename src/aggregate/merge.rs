@@ -1,6 +1,9 @@
 //! From answers to one answer: which member comes from where. It knows the order of the parts, and nothing of the order in
 //! which they have answered.
 
+#[cfg(test)]
+mod tests;
+
 use super::Part;
 use super::shape::Shape;
 use super::state::Held;

@@ -4,6 +4,11 @@
 //!
 //! Everything is written as it stood: the order of members, the digits of numbers, whole values that nobody looks into.
 
+// What they are made of is there on this machine only.
+#[cfg(not(target_family = "wasm"))]
+#[cfg(test)]
+mod tests;
+
 use super::failure::Failure;
 use crate::raw::{Kind, Raw, push_string};
 use std::borrow::Cow;

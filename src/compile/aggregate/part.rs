@@ -88,6 +88,13 @@ impl One<'_> {
     fn ask(&self, diagnostics: &mut Diagnostics) -> Option<Ask> {
         let (section, parameters) = (self.section, self.parameters());
         let method = self.method(diagnostics);
+        // RFC 9110, sections 9.3.1 and 9.3.2: content has no meaning there, and neither platform sends it.
+        if let (Some(method @ (Method::GET | Method::HEAD)), Some(_)) = (&method, &section.body) {
+            let message = format!("a {method} request has no body");
+            let place = self.place.key("body").name();
+            let diagnostic = Diagnostic::new(Code::MisplacedKey, place, message, "never sent");
+            diagnostics.push(diagnostic.help("write another method: `method = \"POST\"`"));
+        }
         let path = address::path(&section.path, &self.place.key("path"), &parameters, diagnostics);
         let mut query = Vec::new();
         for (name, text) in &section.query {
@@ -114,14 +121,6 @@ impl One<'_> {
                 .unwrap_or_else(|| format!("methods are {}", names.collect::<Vec<_>>().join(", ")));
             let message = format!("`{text}` is no method that a part can have");
             diagnostics.push(Diagnostic::new(Code::BadMethod, place.clone(), message, "not a method").help(help));
-        }
-        // RFC 9110, sections 9.3.1 and 9.3.2: content has no meaning there, and neither platform sends it.
-        if let (Some(&(Method::GET | Method::HEAD)), Some(_)) = (known, &self.section.body) {
-            let message = format!("a {text} request has no body");
-            let place = self.place.key("body").name();
-            let related = (self.place.key("method"), "the method");
-            let diagnostic = Diagnostic::new(Code::MisplacedKey, place, message, "never sent");
-            diagnostics.push(diagnostic.related(related.0, related.1));
         }
         known.cloned()
     }
