@@ -142,6 +142,9 @@ impl Aggregate {
     pub fn interest(&self, interest: &mut Interest) {
         interest.request.extend(TOLD);
         interest.response.insert(header::CONTENT_TYPE);
+        if self.parts.iter().any(|part| part.stale.is_some()) {
+            interest.response.insert(header::CACHE_CONTROL);
+        }
         for part in &self.parts {
             interest.request.extend(part.ask.forward_headers.iter().cloned());
             interest.response.extend(part.accept.fields.iter().cloned());
