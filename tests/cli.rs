@@ -117,7 +117,7 @@ fn routes_are_listed_the_most_specific_first() {
     let outcome = folder.run(&["routes"]);
     let names: Vec<&str> = outcome.out.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
     let specific =
-        ["hello", "me", "orders-preview", "orders", "upload", "admin", "user", "echo", "orders", "old-orders"];
+        ["hello", "me", "orders-preview", "orders", "upload", "admin", "page", "user", "echo", "orders", "old-orders"];
     assert_eq!(names, specific);
     assert!(outcome.out.contains("http://127.0.0.1:9101/v1/orders/{*rest}"), "{}", outcome.out);
 }
