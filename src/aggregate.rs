@@ -148,19 +148,20 @@ impl Aggregate {
         for part in &self.parts {
             interest.request.extend(part.ask.forward_headers.iter().cloned());
             interest.response.extend(part.accept.fields.iter().cloned());
-            part.ask.templates().for_each(|template| interest.template(template));
-            let forms = part.ask.body.iter().chain(part.stop.iter().filter_map(|stop| stop.body.as_ref()));
-            forms.flat_map(Form::sources).for_each(|source| interest.source(source));
+            let mut see = |source: &Source| interest.source(source);
+            part.ask.each(&mut see);
+            part.stop_body().into_iter().for_each(|body| body.each(&mut see));
             part.rules().for_each(|rule| rule.interest(interest));
         }
     }
 
-    /// The secrets that it needs.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
-        self.parts.iter().flat_map(|part| &part.ask.headers).filter_map(|(_, value)| match value {
-            FieldValue::Secret { secret, .. } => Some(secret),
-            FieldValue::Fixed(_) | FieldValue::Template(_) => None,
-        })
+    /// Adds the secrets that it needs.
+    pub fn secrets<'a>(&'a self, slots: &mut Vec<&'a SecretSlot>) {
+        for (_, value) in self.parts.iter().flat_map(|part| &part.ask.headers) {
+            if let FieldValue::Secret { secret, .. } = value {
+                slots.push(secret);
+            }
+        }
     }
 
     /// The plan that its parts make, where an upstream's time-out is what `timeout` says.
@@ -186,27 +187,31 @@ impl Part {
     }
 
     /// What its request is made of, of other parts.
-    pub fn asks_for(&self) -> impl Iterator<Item = &Reference> {
-        let of_body = self.ask.body.iter().flat_map(Form::sources);
-        let sources = self.ask.templates().flat_map(Template::sources).chain(of_body);
-        let each = self.each.iter().map(|each| &each.over);
-        sources.filter_map(referred).chain(each)
-    }
-
-    /// What a rule looks at.
-    pub fn references<'a>(&self, rule: &'a Rule) -> impl Iterator<Item = &'a Reference> + use<'a> {
-        rule.uses.iter().filter_map(|(source, _)| match source {
-            source::Source::Part(reference) => Some(reference),
-            _ => None,
-        })
+    pub fn asks_for(&self) -> Vec<&Reference> {
+        let mut references = Vec::new();
+        self.ask.each(&mut |source| references.extend(referred(source)));
+        references.extend(self.each.as_ref().map(|each| &each.over));
+        references
     }
 
     /// What it looks at of other parts, and of itself.
-    pub fn looks_at(&self) -> impl Iterator<Item = &Reference> {
-        let of_rules = self.rules().flat_map(|rule| self.references(rule));
-        let of_stop = self.stop.iter().filter_map(|stop| stop.body.as_ref()).flat_map(Form::sources);
-        of_rules.chain(of_stop.filter_map(referred))
+    pub fn looks_at(&self) -> Vec<&Reference> {
+        let mut references: Vec<&Reference> = self.rules().flat_map(references).collect();
+        self.stop_body().into_iter().for_each(|body| body.each(&mut |source| references.extend(referred(source))));
+        references
     }
+
+    fn stop_body(&self) -> Option<&Form> {
+        self.stop.as_ref()?.body.as_ref()
+    }
+}
+
+/// What a rule looks at.
+pub fn references(rule: &Rule) -> impl Iterator<Item = &Reference> {
+    rule.uses.iter().filter_map(|(source, _)| match source {
+        source::Source::Part(reference) => Some(reference),
+        _ => None,
+    })
 }
 
 fn referred(source: &Source) -> Option<&Reference> {
@@ -217,13 +222,16 @@ fn referred(source: &Source) -> Option<&Reference> {
 }
 
 impl Ask {
-    /// Every template but those of the body.
-    pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        let headers = self.headers.iter().filter_map(|(_, value)| match value {
-            FieldValue::Template(template) => Some(template),
-            FieldValue::Fixed(_) | FieldValue::Secret { .. } => None,
-        });
-        std::iter::once(&self.path).chain(self.query.iter().map(|(_, template)| template)).chain(headers)
+    /// Shows every source in it.
+    pub fn each<'a>(&'a self, see: &mut dyn FnMut(&'a Source)) {
+        self.path.sources().for_each(&mut *see);
+        self.query.iter().for_each(|(_, template)| template.sources().for_each(&mut *see));
+        for (_, value) in &self.headers {
+            if let FieldValue::Template(template) = value {
+                template.sources().for_each(&mut *see);
+            }
+        }
+        self.body.iter().for_each(|form| form.each(see));
     }
 }
 

@@ -149,14 +149,15 @@ impl Gateway {
     }
 
     /// Every secret that it needs.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
-        let policies = self.routes.iter().flat_map(|route| &route.policies);
-        let aggregates = self.routes.iter().filter_map(|route| match &route.action {
-            Action::Aggregate(aggregate) => Some(aggregate),
-            Action::Proxy(_) | Action::Redirect(_) | Action::Respond(_) => None,
-        });
-        let of_parts = aggregates.flat_map(Aggregate::secrets);
-        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(Upstream::secrets)).chain(of_parts)
+    pub fn secrets(&self) -> Vec<&SecretSlot> {
+        let mut slots: Vec<&SecretSlot> = self.upstreams.iter().flat_map(Upstream::secrets).collect();
+        for route in &self.routes {
+            route.policies.iter().for_each(|policy| slots.extend(policy.secrets()));
+            if let Action::Aggregate(aggregate) = &route.action {
+                aggregate.secrets(&mut slots);
+            }
+        }
+        slots
     }
 
     /// The header fields that are read or written on the way of any request.

@@ -9,14 +9,13 @@ use crate::raw::{Document, Kind, Raw, push_string};
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
 /// Answers by the names of the parts.
 #[derive(Debug, Default)]
 pub struct Parts {
-    held: RefCell<BTreeMap<Rc<str>, Rc<Answer>>>,
+    held: RefCell<Vec<(Rc<str>, Rc<Answer>)>>,
     /// What the part that is being asked is repeated for.
     item: RefCell<Option<Document>>,
 }
@@ -84,16 +83,18 @@ impl fmt::Display for Reference {
 
 impl Parts {
     pub fn put(&self, part: &Rc<str>, answer: Rc<Answer>) {
-        self.held.borrow_mut().insert(Rc::clone(part), answer);
+        self.take(part);
+        self.held.borrow_mut().push((Rc::clone(part), answer));
     }
 
     pub fn get(&self, part: &str) -> Option<Rc<Answer>> {
-        self.held.borrow().get(part).cloned()
+        let held = self.held.borrow();
+        held.iter().find(|(name, _)| **name == *part).map(|(_, answer)| Rc::clone(answer))
     }
 
     /// Forgets an answer that nobody asks for any more.
-    pub fn take(&self, part: &str) -> Option<Rc<Answer>> {
-        self.held.borrow_mut().remove(part)
+    pub fn take(&self, part: &str) {
+        self.held.borrow_mut().retain(|(name, _)| **name != *part);
     }
 
     /// Fills something in with an item.

@@ -15,6 +15,7 @@ mod tests;
 use scan::Scan;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// How deep arrays and objects may be inside each other.
 pub const MOST_DEEP: u32 = 128;
@@ -207,4 +208,14 @@ pub fn push_string(text: &str, out: &mut String) {
     } else if let Ok(escaped) = serde_json::to_string(text) {
         out.push_str(&escaped);
     }
+}
+
+/// For each of some names the position of the first one that is the same.
+pub fn first_of_each<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Vec<usize> {
+    let mut places = Vec::with_capacity(names.len());
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, name) in names.enumerate() {
+        places.push(*first.entry(name).or_insert(at));
+    }
+    places
 }

@@ -33,14 +33,14 @@ impl Form {
         }
     }
 
-    /// Every source in it.
-    pub fn sources(&self) -> Vec<&Source> {
+    /// Shows every source in it.
+    pub fn each<'a>(&'a self, see: &mut dyn FnMut(&'a Source)) {
         match self {
-            Form::Fixed(_) => Vec::new(),
-            Form::Value(source) => vec![source],
-            Form::Text(template) => template.sources().collect(),
-            Form::Array(forms) => forms.iter().flat_map(Form::sources).collect(),
-            Form::Object(members) => members.iter().flat_map(|(_, form)| form.sources()).collect(),
+            Form::Fixed(_) => {}
+            Form::Value(source) => see(source),
+            Form::Text(template) => template.sources().for_each(see),
+            Form::Array(forms) => forms.iter().for_each(|form| form.each(see)),
+            Form::Object(members) => members.iter().for_each(|(_, form)| form.each(see)),
         }
     }
 

@@ -8,9 +8,8 @@ use super::Part;
 use super::shape::Shape;
 use super::state::Held;
 use crate::config::aggregate::{OnCollision, Shape as Layout};
-use crate::raw::{Document, Kind, Raw, push_string};
+use crate::raw::{Document, Kind, Raw, first_of_each, push_string};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// A part's answer on its way into the whole.
 pub struct Piece<'a> {
@@ -39,13 +38,6 @@ struct Member<'a> {
 enum Value<'a> {
     Piece(&'a Piece<'a>),
     Raw(Raw<'a>),
-}
-
-/// The members of the whole so far.
-struct Members<'a> {
-    list: Vec<Member<'a>>,
-    places: BTreeMap<Cow<'a, str>, usize>,
-    on_collision: OnCollision,
 }
 
 impl<'a> Piece<'a> {
@@ -96,58 +88,53 @@ pub fn merge(
     let unfolds = |piece: &Piece<'_>| layout == Layout::Merged && !piece.grouped;
     let shaped: Vec<Option<Document>> =
         pieces.iter().map(|piece| Some(piece).filter(|piece| unfolds(piece)).and_then(Piece::shaped)).collect();
-    let mut members = Members { list: Vec::new(), places: BTreeMap::new(), on_collision };
+    let mut members = Vec::new();
     for (from, (piece, shaped)) in pieces.iter().zip(&shaped).enumerate() {
         let raw = shaped.as_ref().map_or(piece.answer, Document::raw);
         if !unfolds(piece) || raw.kind() != Kind::Object {
-            members.add(Member { name: Cow::Borrowed(piece.name), value: Value::Piece(piece), from })?;
+            members.push(Member { name: Cow::Borrowed(piece.name), value: Value::Piece(piece), from });
             continue;
         }
         for (written, value) in raw.members() {
-            let Some(name) = written.string() else { continue };
-            members.add(Member { name, value: Value::Raw(value), from })?;
+            members.extend(written.string().map(|name| Member { name, value: Value::Raw(value), from }));
         }
     }
-    if let Some((name, raw)) = outcomes {
-        members.on_collision = OnCollision::Last;
-        members.add(Member { name: Cow::Borrowed(name), value: Value::Raw(raw), from: pieces.len() })?;
-    }
+    let told =
+        outcomes.map(|(name, raw)| Member { name: Cow::Borrowed(name), value: Value::Raw(raw), from: pieces.len() });
+    members.extend(told);
+    let taken = taken(&members, on_collision, pieces.len())?;
     let size: usize = pieces.iter().map(|piece| piece.answer.text().len() + piece.name.len() + 4).sum();
     let mut out = String::with_capacity(size + outcomes.map_or(2, |(name, raw)| name.len() + raw.text().len() + 8));
-    members.write(&mut out);
+    out.push('{');
+    for (member, value) in members.iter().zip(taken).filter_map(|(member, taken)| Some((member, members.get(taken?)?)))
+    {
+        out.push_str(if out.len() == 1 { "" } else { "," });
+        push_string(&member.name, &mut out);
+        out.push(':');
+        match value.value {
+            Value::Piece(piece) => piece.write(&mut out),
+            Value::Raw(raw) => out.push_str(raw.text()),
+        }
+    }
+    out.push('}');
     Ok(out)
 }
 
-impl<'a> Members<'a> {
-    /// Adds a member, or lets it collide with one that is there. Of those of one part, the last one counts.
-    fn add(&mut self, member: Member<'a>) -> Result<(), Collision> {
-        let place = self.places.get(&member.name).copied();
-        match place.and_then(|place| self.list.get_mut(place)) {
-            None => {
-                self.places.insert(member.name.clone(), self.list.len());
-                self.list.push(member);
-            }
-            Some(other) if other.from == member.from => *other = member,
-            Some(other) => match self.on_collision {
-                OnCollision::First => {}
-                OnCollision::Last => *other = member,
+/// For the first member of each name, which one has its value; none for the others. Of those of one part, and of what is
+/// told of the parts, it is the last one.
+fn taken(members: &[Member<'_>], on_collision: OnCollision, told: usize) -> Result<Vec<Option<usize>>, Collision> {
+    let mut taken: Vec<Option<usize>> = vec![None; members.len()];
+    for (at, place) in first_of_each(members.iter().map(|member| &*member.name)).into_iter().enumerate() {
+        let Some(slot) = taken.get_mut(place) else { continue };
+        let from = |at: usize| members.get(at).map_or(0, |member| member.from);
+        *slot = match slot.filter(|before| from(*before) != from(at) && from(at) != told) {
+            None => Some(at),
+            Some(before) => match on_collision {
+                OnCollision::First => Some(before),
+                OnCollision::Last => Some(at),
                 OnCollision::Error => return Err(Collision),
             },
-        }
-        Ok(())
+        };
     }
-
-    fn write(&self, out: &mut String) {
-        out.push('{');
-        for (at, member) in self.list.iter().enumerate() {
-            out.push_str(if at == 0 { "" } else { "," });
-            push_string(&member.name, out);
-            out.push(':');
-            match member.value {
-                Value::Piece(piece) => piece.write(out),
-                Value::Raw(raw) => out.push_str(raw.text()),
-            }
-        }
-        out.push('}');
-    }
+    Ok(taken)
 }

@@ -10,9 +10,8 @@
 mod tests;
 
 use super::failure::Failure;
-use crate::raw::{Kind, Raw, push_string};
+use crate::raw::{Kind, Raw, first_of_each, push_string};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// A part's shape.
 #[derive(Debug, Default)]
@@ -34,7 +33,7 @@ pub struct Tree {
     pub meant: bool,
     /// Its new name.
     pub name: Option<String>,
-    pub members: BTreeMap<String, Tree>,
+    pub members: Vec<(String, Tree)>,
     /// What is meant in each item of an array.
     pub items: Option<Box<Tree>>,
 }
@@ -48,12 +47,25 @@ pub enum Step {
 }
 
 impl Tree {
-    /// The place that a path leads to.
-    pub fn at(&mut self, path: &[Step]) -> &mut Tree {
-        path.iter().fold(self, |tree, step| match step {
-            Step::Member(name) => tree.members.entry(name.clone()).or_default(),
-            Step::Items => tree.items.get_or_insert_default(),
-        })
+    /// Says something of the place that a path leads to.
+    pub fn set(&mut self, path: &[Step], say: &dyn Fn(&mut Tree)) {
+        match path.split_first() {
+            None => say(self),
+            Some((Step::Items, rest)) => self.items.get_or_insert_default().set(rest, say),
+            Some((Step::Member(name), rest)) => match self.members.iter_mut().find(|(known, _)| known == name) {
+                Some((_, tree)) => tree.set(rest, say),
+                None => {
+                    let mut tree = Tree::default();
+                    tree.set(rest, say);
+                    self.members.push((name.clone(), tree));
+                }
+            },
+        }
+    }
+
+    /// What is meant of a member.
+    pub fn member(&self, name: &str) -> Option<&Tree> {
+        self.members.iter().find(|(known, _)| known == name).map(|(_, tree)| tree)
     }
 
     fn is_leaf(&self) -> bool {
@@ -128,7 +140,7 @@ impl Shape {
 }
 
 /// What is wanted of a member that nothing is said of, where some are allowed: it goes.
-static NOTHING: Tree = Tree { meant: false, name: None, members: BTreeMap::new(), items: None };
+static NOTHING: Tree = Tree { meant: false, name: None, members: Vec::new(), items: None };
 
 impl<'t> Wants<'t> {
     fn is_nothing(self) -> bool {
@@ -138,7 +150,7 @@ impl<'t> Wants<'t> {
     }
 
     fn member(self, name: &str) -> Wants<'t> {
-        self.below(|tree| tree.members.get(name))
+        self.below(|tree| tree.member(name))
     }
 
     fn item(self) -> Wants<'t> {
@@ -255,10 +267,8 @@ impl Member<'_, '_> {
 
 /// Of the members of one name, the value of the last one stays, in the place of the first.
 fn last_of_each(members: &mut Vec<Member<'_, '_>>) {
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-    let places: Vec<usize> =
-        members.iter().enumerate().map(|(at, member)| *first.entry(&member.name).or_insert(at)).collect();
-    if first.len() == members.len() {
+    let places = first_of_each(members.iter().map(|member| &*member.name));
+    if places.iter().enumerate().all(|(at, place)| at == *place) {
         return;
     }
     let mut at = 0;

@@ -83,9 +83,9 @@ impl Shelf {
         let value = host.get(self.store.as_ref()?, &name(key)).await.ok()??;
         let line = value.iter().position(|byte| *byte == b'\n')?;
         let (at, body) = value.split_at_checked(line)?;
-        let at: f64 = std::str::from_utf8(at).ok()?.parse().ok()?;
+        let at: u64 = std::str::from_utf8(at).ok()?.parse().ok()?;
         let body = body.get(1..)?.to_vec();
-        is_young(Timestamp(at)).then(|| Document::parse(body).ok())?
+        is_young(Timestamp(at as f64)).then(|| Document::parse(body).ok())?
     }
 }
 

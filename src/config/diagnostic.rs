@@ -232,6 +232,10 @@ impl fmt::Display for Place {
 
 /// `did you mean ..?`, where one of the known words is close enough to the written one.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(written, &mut known.into_iter())
+}
+
+fn nearest(written: &str, known: &mut dyn Iterator<Item = &str>) -> Option<String> {
     // Of ASCII alone: almost every known word is, and the tables for all of Unicode would be 10 KB of the compressed wasm.
     let written = written.to_ascii_lowercase();
     let allowed = 1 + written.len() / 5;

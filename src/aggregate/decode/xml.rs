@@ -5,20 +5,18 @@
 //!
 //! A document type is refused: what entities it declares is nothing that a gateway should make larger.
 
-use crate::raw::{Document, MOST_DEEP, push_string};
+use crate::raw::{Document, MOST_DEEP, first_of_each, push_string};
 use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesRef, BytesStart, Event};
-use std::collections::BTreeMap;
 
 /// An element that is open.
 #[derive(Default)]
 struct Element {
     name: String,
-    /// Values in JSON by name, in the order in which each name came first.
-    members: Vec<(String, Vec<String>)>,
-    positions: BTreeMap<String, usize>,
+    /// Names and values in JSON, in their order.
+    members: Vec<(String, String)>,
     text: String,
 }
 
@@ -48,7 +46,7 @@ pub fn decode(text: &str) -> Option<Document> {
     }
     // XML 1.0, section 2.1: there is one element, with nothing but white space around it.
     let [document] = <[Element; 1]>::try_from(open).ok()?;
-    let one = matches!(document.members.as_slice(), [(_, values)] if values.len() == 1);
+    let one = document.members.len() == 1;
     let white = document.text.trim().is_empty();
     Document::parse(document.json().into_bytes()).ok().filter(|_| one && white)
 }
@@ -74,25 +72,15 @@ impl Element {
         if attribute.key.as_namespace_binding().is_none() {
             let name = std::str::from_utf8(attribute.key.local_name().into_inner()).ok()?;
             let mut value = String::new();
-            push_string(&attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?, &mut value);
-            self.push(["-", name].concat(), value);
+            push_string(&unescape(std::str::from_utf8(&attribute.value).ok()?).ok()?, &mut value);
+            self.members.push((format!("-{name}"), value));
         }
         Some(())
     }
 
     fn add(&mut self, mut element: Element) {
         let name = std::mem::take(&mut element.name);
-        self.push(name, element.json());
-    }
-
-    fn push(&mut self, name: String, value: String) {
-        match self.positions.get(&name).and_then(|position| self.members.get_mut(*position)) {
-            Some((_, values)) => values.push(value),
-            None => {
-                self.positions.insert(name.clone(), self.members.len());
-                self.members.push((name, vec![value]));
-            }
-        }
+        self.members.push((name, element.json()));
     }
 
     fn json(mut self) -> String {
@@ -102,11 +90,16 @@ impl Element {
             return text;
         }
         if text != "\"\"" {
-            self.push("#text".to_owned(), text);
+            self.members.push(("#text".to_owned(), text));
+        }
+        let places = first_of_each(self.members.iter().map(|(name, _)| name.as_str()));
+        let mut values: Vec<Vec<&str>> = vec![Vec::new(); places.len()];
+        for (place, (_, value)) in places.iter().zip(&self.members) {
+            values.get_mut(*place).into_iter().for_each(|values| values.push(value));
         }
         let mut out = String::from("{");
-        for (at, (name, values)) in self.members.iter().enumerate() {
-            out.push_str(if at == 0 { "" } else { "," });
+        for ((name, _), values) in self.members.iter().zip(&values).filter(|(_, values)| !values.is_empty()) {
+            out.push_str(if out.len() == 1 { "" } else { "," });
             push_string(name, &mut out);
             out.push(':');
             match values.as_slice() {

@@ -12,13 +12,13 @@ fn steps(path: &str) -> Vec<Step> {
 
 fn tree(paths: &[&str]) -> Option<Tree> {
     let mut tree = Tree::default();
-    paths.iter().for_each(|path| tree.at(&steps(path)).meant = true);
+    paths.iter().for_each(|path| tree.set(&steps(path), &|tree| tree.meant = true));
     Some(tree)
 }
 
 fn renamed(names: &[(&str, &str)]) -> Option<Tree> {
     let mut tree = Tree::default();
-    names.iter().for_each(|(path, name)| tree.at(&steps(path)).name = Some((*name).to_owned()));
+    names.iter().for_each(|(path, name)| tree.set(&steps(path), &|tree| tree.name = Some((*name).to_owned())));
     Some(tree)
 }
 
@@ -186,7 +186,7 @@ fn dissolved(value: Value, tree: Option<&Tree>) -> Value {
     let Some(tree) = tree else { return value };
     match value {
         Value::Object(map) => members(map, |name, value| {
-            let inner = tree.members.get(name);
+            let inner = tree.member(name);
             match dissolved(value, inner) {
                 Value::Object(map) if inner.is_some_and(|tree| tree.meant) => map.into_iter().collect(),
                 value => vec![(name.to_owned(), value)],
@@ -219,7 +219,7 @@ fn allowed(value: Value, tree: &Tree) -> Option<Value> {
     };
     match value {
         Value::Object(map) => Some(members(map, |name, value| {
-            inner(tree.members.get(name), value).map(|value| (name.to_owned(), value)).into_iter().collect()
+            inner(tree.member(name), value).map(|value| (name.to_owned(), value)).into_iter().collect()
         })),
         Value::Array(items) => Some(items.into_iter().filter_map(|item| inner(tree.items.as_deref(), item)).collect()),
         _ => None,
@@ -230,7 +230,7 @@ fn denied(value: Value, tree: Option<&Tree>) -> Value {
     let Some(tree) = tree else { return value };
     let is_meant = |tree: Option<&Tree>| tree.is_some_and(|tree| tree.meant);
     match value {
-        Value::Object(map) => members(map, |name, value| match tree.members.get(name) {
+        Value::Object(map) => members(map, |name, value| match tree.member(name) {
             inner if is_meant(inner) => Vec::new(),
             inner => vec![(name.to_owned(), denied(value, inner))],
         }),

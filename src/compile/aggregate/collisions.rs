@@ -42,7 +42,7 @@ pub fn check(section: &section::Aggregate, parts: &[Part], place: &Place, diagno
 /// The members that a part is known to write into the answer.
 fn members(part: &Part, layout: Shape) -> Vec<Written> {
     let named = |tree: Option<&Tree>, name: &str| {
-        tree.and_then(|tree| tree.members.get(name)?.name.clone()).unwrap_or_else(|| name.to_owned())
+        tree.and_then(|tree| tree.member(name)?.name.clone()).unwrap_or_else(|| name.to_owned())
     };
     let names = part.shape.names.as_ref();
     match (&part.group, layout, &part.shape) {
@@ -52,7 +52,7 @@ fn members(part: &Part, layout: Shape) -> Vec<Written> {
         (None, Shape::Merged, _) if part.each.is_some() => vec![(part.name.to_string(), "name")],
         (None, Shape::Merged, shape) => match (&shape.collection, &shape.allow) {
             (Some(name), _) => vec![(named(names, name), "collection")],
-            (None, Some(allow)) => allow.members.keys().map(|name| (named(names, name), "allow")).collect(),
+            (None, Some(allow)) => allow.members.iter().map(|(name, _)| (named(names, name), "allow")).collect(),
             (None, None) => Vec::new(),
         },
     }

@@ -48,7 +48,7 @@ pub fn tree(paths: &[String], place: &Place, diagnostics: &mut Diagnostics) -> T
     let mut tree = Tree::default();
     for (index, text) in paths.iter().enumerate() {
         if let Some(path) = path(text, &place.index(index), diagnostics) {
-            tree.at(&path).meant = true;
+            tree.set(&path, &|tree| tree.meant = true);
         }
     }
     tree
@@ -71,7 +71,7 @@ pub fn names(mapping: &BTreeMap<String, String>, place: &Place, diagnostics: &mu
             diagnostics.push(Diagnostic::new(Code::Collision, here, message, "taken"));
         }
         given.push((parent.to_vec(), name));
-        tree.at(&path).name = Some(name.clone());
+        tree.set(&path, &|tree| tree.name = Some(name.clone()));
     }
     tree
 }

@@ -2,12 +2,11 @@
 //! platforms can follow.
 
 use super::{Diagnostics, exceeded, position};
-use crate::aggregate::{Part, field, plan};
+use crate::aggregate::{Part, field, plan, references};
 use crate::config::aggregate::{self as section, Need};
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::host::Capabilities;
 use crate::part::Reference;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Finds out who waits for whom.
@@ -16,29 +15,35 @@ pub fn join(section: &section::Aggregate, parts: &mut [Part], place: &Place, dia
     let find = |reference: &Reference| names.iter().position(|name| **name == reference.part);
     stand_ins(section, parts, (&names, place), diagnostics);
     let stand_ins: Vec<Option<usize>> = parts.iter().map(|part| part.stand_in).collect();
-    let fields: Vec<_> = parts.iter().flat_map(|part| part.asks_for().chain(part.looks_at()).cloned()).collect();
+    let mut fields: Vec<Reference> = Vec::new();
+    for part in parts.iter() {
+        fields.extend(part.asks_for().into_iter().cloned());
+        fields.extend(part.looks_at().into_iter().cloned());
+    }
     for (at, part) in parts.iter_mut().enumerate() {
-        let needs: BTreeSet<usize> = part.asks_for().filter_map(find).collect();
+        let needs = distinct(part.asks_for().into_iter().filter_map(find));
         // A rule that stops may look at the part's own answer, and one of a part that stands in at what the other said.
-        let before = part.when.iter().flat_map(|rule| part.references(rule)).filter_map(find);
+        let before = part.when.iter().flat_map(references).filter_map(find);
         let own = needs.iter().copied().find(|other| *other == at || part.for_part == Some(*other));
         if own.or(before.into_iter().find(|other| *other == at)).is_some() {
             let message = format!("`{}` is made of an answer that is not there before its own", part.name);
             let place = place.index(at).key("name");
             diagnostics.push(Diagnostic::new(Code::BadPlan, place, message, "waits for itself"));
         }
-        let looked = part.looks_at().filter_map(find).filter(|other| *other != at);
-        let mut after: BTreeSet<usize> =
-            part.after.iter().copied().chain(needs.iter().copied()).chain(looked).collect();
-        after.extend(part.for_part);
+        let looked = part.looks_at().into_iter().filter_map(find).filter(|other| *other != at);
+        let named = part.after.iter().copied().chain(needs.iter().copied()).chain(looked);
+        let mut after = distinct(named.chain(part.for_part));
         // Whoever waits for a part waits for those that stand in for it, too.
         let mut found: Vec<usize> = after.iter().copied().filter(|other| part.for_part != Some(*other)).collect();
         while let Some(other) = found.pop() {
             let next = stand_ins.get(other).copied().flatten();
-            found.extend(next.filter(|next| *next != at && after.insert(*next)));
+            if let Some(next) = next.filter(|next| *next != at && !after.contains(next)) {
+                after.push(next);
+                found.push(next);
+            }
         }
-        part.after = after.into_iter().collect();
-        part.needs = needs.into_iter().collect();
+        part.after = after;
+        part.needs = needs;
         let own = fields.iter().filter(|reference| reference.part == *part.name).filter_map(field);
         for name in own {
             if !part.accept.fields.contains(name) {
@@ -46,6 +51,17 @@ pub fn join(section: &section::Aggregate, parts: &mut [Part], place: &Place, dia
             }
         }
     }
+}
+
+/// Each of some positions once.
+fn distinct(positions: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut distinct = Vec::new();
+    for position in positions {
+        if !distinct.contains(&position) {
+            distinct.push(position);
+        }
+    }
+    distinct
 }
 
 /// Finds out who stands in for whom.
