@@ -5,6 +5,7 @@ mod access;
 mod address;
 mod aggregate;
 mod authenticate;
+mod batch;
 mod consumer;
 mod cors;
 mod edits;

@@ -5,6 +5,7 @@
 //! together with the others is decided in `compile`.
 
 pub mod aggregate;
+pub mod batch;
 pub mod diagnostic;
 pub mod document;
 pub mod identity;
@@ -17,6 +18,7 @@ pub mod units;
 pub mod words;
 
 use aggregate::Aggregate;
+use batch::Batch;
 use identity::{
     Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, InternalToken, Issuer, Signatures, TokenPlaces,
 };
@@ -238,6 +240,8 @@ pub struct Route {
     pub respond: Option<Respond>,
     /// Action: answer with what several upstreams answer.
     pub aggregate: Option<Aggregate>,
+    /// Action: answer a list of requests.
+    pub batch: Option<Batch>,
     /// Action: show operators what edgate knows. The route must ask who they are (`authenticate`).
     pub admin: Option<Admin>,
     /// How the path and the query change on the way to the upstream.

@@ -3,7 +3,7 @@
 use crate::body::Body;
 use crate::config::words::Method as AuthMethod;
 use crate::headers::forwarded::Client;
-use crate::host::{ClientFacts, Timestamp};
+use crate::host::{ClientFacts, MadeOf, Timestamp};
 use crate::identity::Identity;
 use crate::part::Parts;
 use crate::routing::RouteId;
@@ -50,6 +50,10 @@ pub struct Exchange {
     /// What the client said of itself before its header section was changed for the next hop.
     pub hop: Hop,
     pub matched: Option<Matched>,
+    /// Where it is one of many that came in one: how long it may take at most.
+    pub within: Option<Duration>,
+    /// Where many come in one: the fields that each of them gets.
+    pub inherited: HeaderMap,
     /// What the parts of an aggregate have answered so far.
     pub parts: Parts,
     pub notes: Notes,
@@ -246,9 +250,16 @@ impl Exchange {
         parameters(self.query.as_deref()).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// What its header section began as, for the host: what the host has kept of the client's is that of the whole, not of
+    /// one of many.
+    pub fn made_of(&self) -> MadeOf {
+        if self.within.is_some() { MadeOf::Nothing } else { MadeOf::Client }
+    }
+
     /// How much of the deadline is left; `None` when it has passed.
     pub fn time_left(&self, now: Timestamp) -> Option<Duration> {
         let deadline = self.matched.as_ref()?.deadline;
+        let deadline = deadline.min(self.within.unwrap_or(Duration::MAX));
         let spent = Duration::try_from_secs_f64(now.since(self.started) / 1000.0).unwrap_or(Duration::MAX);
         deadline.checked_sub(spent).filter(|left| !left.is_zero())
     }
@@ -296,6 +307,8 @@ pub mod tests {
                 captured,
                 deadline: Duration::from_secs(1),
             }),
+            within: None,
+            inherited: HeaderMap::new(),
             parts: Parts::default(),
             notes: Notes::default(),
         }

@@ -1,7 +1,10 @@
 //! The life of a request, in one place: [`Gateway::handle`] and `Gateway::run` show every step in order. Nothing
 //! registers itself.
 
+mod batch;
+
 use crate::aggregate::Aggregate;
+use crate::batch::Batch;
 use crate::body::Body;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
 use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
@@ -77,6 +80,7 @@ pub struct Route {
 pub enum Action {
     Proxy(Proxy),
     Aggregate(Aggregate),
+    Batch(Batch),
     Redirect(Redirect),
     Respond(Respond),
 }
@@ -179,6 +183,7 @@ impl Gateway {
             match &route.action {
                 Action::Proxy(proxy) => proxy.templates().for_each(|template| interest.template(template)),
                 Action::Aggregate(aggregate) => aggregate.interest(&mut interest),
+                Action::Batch(batch) => batch.interest(&mut interest),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
                 Action::Respond(_) => {}
             }
@@ -268,6 +273,10 @@ impl Gateway {
         let name = Rc::clone(&route.name);
         ex.matched = Some(Matched { route: id, name, pattern, captured, deadline: route.deadline });
         self.pass_on(ex);
+        if let Action::Batch(batch) = &route.action {
+            // Before policies take away what has been looked at here.
+            ex.inherited = batch.inherited(&ex.headers);
+        }
 
         let mut entered = 0;
         let mut outcome = Ok(());
@@ -317,6 +326,7 @@ impl Gateway {
                 None => Err(Reject::NotConfigured),
             },
             Action::Aggregate(aggregate) => aggregate.answer(host, ex, &self.upstreams).await,
+            Action::Batch(batch) => self.batch(host, ex, batch).await,
             Action::Redirect(redirect) => redirect.answer(ex),
             Action::Respond(respond) => respond.answer(host, ex).await,
         }
@@ -357,6 +367,8 @@ impl Gateway {
             facts,
             identity: None,
             matched: None,
+            within: None,
+            inherited: HeaderMap::new(),
             parts: Parts::default(),
             notes: Notes { logged_fields, ..Notes::default() },
         }
@@ -369,14 +381,17 @@ impl Gateway {
         headers::remove_named_by_connection(fields);
         // Each host writes Host from the upstream's URL, nobody waits for `100-continue` any more, and what an untrusted
         // peer says of itself is not believed.
-        let untrusted = !ex.client.trusted;
+        let is_one_of_many = ex.within.is_some();
+        let untrusted = !ex.client.trusted && !is_one_of_many;
         headers::remove_where(fields, |name| {
             HOP_BY_HOP.contains(name)
                 || *name == header::HOST
                 || *name == header::EXPECT
                 || (untrusted && forwarded::FIELDS.contains(name))
         });
-        forward(fields, ex.peer, &ex.client, (ex.scheme, &ex.authority), self.forward);
+        if !is_one_of_many {
+            forward(fields, ex.peer, &ex.client, (ex.scheme, &ex.authority), self.forward);
+        }
         // RFC 9110, section 7.6.3.
         append_element(fields, &header::VIA, &self.name.via(ex.version));
         append_element(fields, &CDN_LOOP, &self.name.token);

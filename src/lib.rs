@@ -75,6 +75,7 @@ pub mod policy;
 
 // Actions.
 pub mod aggregate;
+pub mod batch;
 pub mod respond;
 pub mod upstream;
 

@@ -24,6 +24,8 @@ pub enum Reject {
     BadPath(&'static str),
     /// `Content-Length` says several things.
     BadLength,
+    /// The body is no list of requests.
+    BadBatch(&'static str),
     /// Something is wrong with the client's credentials, or missing from them.
     Credentials(Denial, Challenge),
     /// The client may not do this.
@@ -176,6 +178,7 @@ impl Reject {
         vec![
             Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
             Reject::BadLength,
+            Reject::BadBatch("The body is no list of requests."),
             Reject::BadParameter,
             Reject::Credentials(Denial::Malformed, Challenge::default()),
             Reject::Credentials(Denial::Missing, Challenge::default()),
@@ -222,6 +225,7 @@ impl Reject {
             Reject::BadLength => {
                 client("bad-length", StatusCode::BAD_REQUEST, "The Content-Length field says nothing definite.")
             }
+            Reject::BadBatch(detail) => client("bad-batch", StatusCode::BAD_REQUEST, detail),
             Reject::Credentials(denial, _) => denial.entry(),
             Reject::Forbidden => client("forbidden", StatusCode::FORBIDDEN, "This client may not do this."),
             Reject::IdentityUnavailable => fault(

@@ -99,7 +99,7 @@ impl Upstream {
             method: ex.method.clone(),
             url,
             headers: &ex.headers,
-            made_of: MadeOf::Client,
+            made_of: ex.made_of(),
             body: std::mem::take(&mut ex.body),
             timeout: self.timeout.min(left),
             upgrade,

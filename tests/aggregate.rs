@@ -270,3 +270,36 @@ fn a_new_instance_finds_the_last_good_answer_in_the_store() {
     let late = whole(&instance(parts(), json!({})));
     assert!(late.contains("part-no-answer"), "{late}");
 }
+
+#[test]
+fn each_of_many_requests_in_one_has_its_record_and_a_name_of_the_whole() {
+    let config = json!({
+        "gateway": { "request_id": "always" },
+        "upstream": { "u": { "url": "http://u.test" } },
+        "route": {
+            "batch": { "match": { "path": "/" }, "batch": {} },
+            "all": { "match": { "path": "/{*rest}" }, "upstream": "u" },
+        },
+    });
+    let mut mistakes = Vec::new();
+    let sections = Sections::from_document(config, &mut mistakes);
+    let instance = Instance::new(Capabilities::of(Platform::Spin), sections, mistakes);
+    let host = host(|_| (100, Some((200, "text/plain", b"x".to_vec()))));
+    let mut incoming = get();
+    incoming.method = Method::POST;
+    incoming.headers.insert("x-request-id", HeaderValue::from_static("r"));
+    incoming.body = Body::bytes(r#"[{"path":"/a"},{"path":"/b"}]"#);
+    let (begun, shared): (_, Rc<dyn Host>) = (host.now(), host.clone());
+    let response = finish(instance.handle(shared, incoming)).expect("it comes to an end");
+    assert_eq!((response.status().as_u16(), host.now().since(begun) as u64), (200, 100));
+    let records: Vec<Value> =
+        host.take_log().iter().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let told = |record: &Value| {
+        (record["request_id"].as_str().map(str::to_owned), record["route"].as_str().map(str::to_owned))
+    };
+    let named = |id: &str, route: &str| (Some(id.to_owned()), Some(route.to_owned()));
+    assert_eq!(
+        records.iter().map(told).collect::<Vec<_>>(),
+        [named("r-1", "all"), named("r-2", "all"), named("r", "batch")]
+    );
+}

@@ -87,6 +87,7 @@ fn config() -> Value {
                     ],
                 },
             },
+            "batch": { "match": { "path": "/batch", "methods": ["POST"] }, "batch": {} },
             "find": {
                 "match": { "path": "/find" },
                 "upstream": "orders",
@@ -157,6 +158,7 @@ fn cases() -> Vec<Case> {
         Case::new("a path without a slash", "*").method(Method::OPTIONS),
         Case::new("a control character in the query", "/a?b=\u{7f}"),
         orders("two lengths").method(Method::POST).fields(&[("content-length", "3, 4")]),
+        Case::new("no list of requests", "/batch").method(Method::POST),
         Case::new("a value that a template needs is not there", "/find"),
         me("a token and something else in its place", &[("authorization", "Bearer a b")]),
         me("two API keys", &[("x-api-key", "a"), ("x-api-key", "b")]),
@@ -354,7 +356,11 @@ fn rows() -> Vec<Row> {
         rows.push(Row {
             code: entry.code,
             status: entry.status.as_str().to_owned(),
-            told: if entry.code == "bad-path" { "What is wrong with it.".to_owned() } else { entry.detail.to_owned() },
+            told: if ["bad-path", "bad-batch"].contains(&entry.code) {
+                "What is wrong with it.".to_owned()
+            } else {
+                entry.detail.to_owned()
+            },
             proxy_status: entry.proxy_error.map(|error| format!("`{error}`")).unwrap_or_default(),
             log: match (given.record["route"].is_null(), called) {
                 (true, _) => "",

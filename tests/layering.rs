@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
     &["body", "config", "meter", "raw", "window"],
     &["bounded", "identity", "jose"],
     &["headers", "host", "path", "secret"],
@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 17] = [
     &["limit"],
     &["policy::*", "respond", "upstream", "observe"],
     &["aggregate", "policy"],
+    &["batch"],
     &["gateway"],
     &["compile"],
     &["instance"],
@@ -29,7 +30,7 @@ const LAYERS: [&[&str]; 17] = [
 ];
 
 /// The layer of the hosts.
-const HOSTS: usize = 15;
+const HOSTS: usize = 16;
 
 /// What belongs to a platform.
 const PLATFORMS: [&str; 8] = ["js_sys", "spin_sdk", "tokio", "wasip2", "wasip3", "wasm_bindgen", "web_sys", "worker"];

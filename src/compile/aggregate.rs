@@ -108,7 +108,7 @@ fn partial(given: Option<u16>, place: &Place, diagnostics: &mut Diagnostics) -> 
 }
 
 /// How many requests are under way at the same time.
-fn at_once(given: Option<u64>, place: &Place, targets: &[Capabilities], diagnostics: &mut Diagnostics) -> usize {
+pub fn at_once(given: Option<u64>, place: &Place, targets: &[Capabilities], diagnostics: &mut Diagnostics) -> usize {
     let at_once = given.unwrap_or(AT_ONCE);
     if !(1..=50).contains(&at_once) {
         diagnostics.push(out_of_range(&at_once.to_string(), place, "1 to 50".to_owned()));
@@ -121,7 +121,7 @@ fn at_once(given: Option<u64>, place: &Place, targets: &[Capabilities], diagnost
 }
 
 /// A platform that lets less pass than there is.
-fn exceeded(
+pub fn exceeded(
     targets: &[Capabilities],
     given: u64,
     most: impl Fn(&Capabilities) -> Option<u64>,

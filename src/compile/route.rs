@@ -1,8 +1,8 @@
 //! A route's section: what it matches, its policies, its action.
 
 use super::{
-    BODY, WAIT, access, address, aggregate, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream,
-    within,
+    BODY, WAIT, access, address, aggregate, authenticate, bad_header_name, batch, cors, edits, limit, size,
+    unknown_upstream, within,
 };
 use crate::aggregate::stale::Shelf;
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
@@ -90,6 +90,7 @@ pub fn compile(
         let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
         gateway.routes.push(Route { name: Rc::from(name.as_str()), methods, policies, action, deadline });
     }
+    batch::fits(&gateway.routes, scope.targets, diagnostics);
     for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
         let message = format!("no route uses the upstream `{name}`");
         let place = place_of(Kind::Upstream, name).name();
@@ -220,10 +221,11 @@ impl One<'_> {
 
     /// The one thing that the route does. `None` after a mistake.
     fn action(&self, patterns: &[&Pattern], complete: bool, diagnostics: &mut Diagnostics) -> Option<Action> {
-        let config::Route { upstream, aggregate, redirect, respond, .. } = self.section;
+        let config::Route { upstream, aggregate, batch, redirect, respond, .. } = self.section;
         let actions = [
             ("upstream", upstream.is_some()),
             ("aggregate", aggregate.is_some()),
+            ("batch", batch.is_some()),
             ("redirect", redirect.is_some()),
             ("respond", respond.is_some()),
         ];
@@ -231,7 +233,7 @@ impl One<'_> {
         match given.as_slice() {
             [] if complete => {
                 let message = "the route does not say what to do";
-                let help = "add `upstream`, `aggregate`, `redirect` or `respond`";
+                let help = "add `upstream`, `aggregate`, `batch`, `redirect` or `respond`";
                 diagnostics
                     .push(Diagnostic::new(Code::NoAction, self.place.clone().name(), message, "no action").help(help));
                 return None;
@@ -255,6 +257,14 @@ impl One<'_> {
             let Scope { targets, upstreams, .. } = *self.scope;
             let scope = aggregate::Scope { parameters, targets, upstreams, shelf: self.shelf };
             return aggregate::compile(section, &place, &scope, diagnostics).map(Action::Aggregate);
+        }
+        if let Some(section) = batch {
+            return Some(Action::Batch(batch::compile(
+                section,
+                &self.place.key("batch"),
+                self.scope.targets,
+                diagnostics,
+            )));
         }
         if let Some(redirect) = redirect {
             return self.redirect(redirect, patterns, diagnostics).map(Action::Redirect);

@@ -84,6 +84,7 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
             format!("upstream {}: {}", upstream.map_or("", |upstream| &upstream.name), action(gateway, sections, entry))
         }
         Action::Aggregate(aggregate) => return rows.extend(plan::rows(gateway, sections, route, aggregate)),
+        Action::Batch(_) => action(gateway, sections, entry),
         Action::Redirect(_) => format!("redirect: {}", action(gateway, sections, entry)),
         Action::Respond(_) => format!("respond: {}", action(gateway, sections, entry)),
     };
