@@ -81,8 +81,9 @@ pub struct Gateway {
     pub max_body: Option<Size>,
     /// What is written to the log.
     pub log: Log,
-    /// The key-value store where instances share what one of them has fetched: the key sets of issuers. The binding of
-    /// a KV namespace on Workers, the label of a store on Spin. Every instance fetches for itself when not given.
+    /// The key-value store where instances share what one of them has fetched: the key sets of issuers, and the last
+    /// good answers of parts (`stale`). The binding of a KV namespace on Workers, the label of a store on Spin. Every
+    /// instance fetches and remembers for itself when not given.
     pub store: Option<String>,
     /// The Redis where instances on Spin agree on what happens once, and where they count: `redis://127.0.0.1:6379`.
     /// Workers has Durable Objects for that.
