@@ -216,13 +216,16 @@ impl Run<'_> {
 
     /// A part has no answer of its own.
     fn fail(&mut self, at: usize, part: &Part, failure: Failure) {
-        match &part.fallback {
-            Some(fallback) => {
-                self.hold(at, part, Rc::clone(fallback));
-                self.finish(at, Outcome::Fallback);
+        let Some(fallback) = &part.fallback else { return self.finish(at, Outcome::Failed(failure)) };
+        // What stands in for an item stands in for none where there are no items.
+        let answer = match part.each {
+            None => Rc::clone(fallback),
+            Some(_) => {
+                Rc::new(Answer { body: Some(Document::array(std::iter::empty())), good: true, ..Answer::default() })
             }
-            None => self.finish(at, Outcome::Failed(failure)),
-        }
+        };
+        self.hold(at, part, answer);
+        self.finish(at, Outcome::Fallback);
     }
 
     /// Keeps an answer for later parts, and for the whole: of a part, and of the one that it stands in for.

@@ -47,6 +47,13 @@ impl One<'_> {
         let after = self.after(diagnostics);
         let accept = self.accept(diagnostics);
         let shape = self.shape(diagnostics);
+        let fallback = section.fallback.as_ref().map(Document::of);
+        if fallback.as_ref().is_some_and(|fallback| shape.fits(fallback.raw()).is_err()) {
+            let message = "what stands in for the answer lacks what is taken of it";
+            let help = "write it as the upstream would have answered it: `target` and `collection` come after it";
+            let place = self.place.key("fallback");
+            diagnostics.push(Diagnostic::new(Code::BadValue, place, message, "does not fit").help(help));
+        }
         within(section.stale, STALE, &self.place.key("stale"), diagnostics);
         Some(Part {
             name: Rc::from(section.name.as_str()),
@@ -58,10 +65,7 @@ impl One<'_> {
             stop: stop.map_or(Some(None), |stop| stop.map(Some))?,
             each: each?,
             need: section.need.unwrap_or(Need::Required),
-            fallback: section
-                .fallback
-                .as_ref()
-                .map(|value| Rc::new(Answer { body: Some(Document::of(value)), good: true, ..Answer::default() })),
+            fallback: fallback.map(|body| Rc::new(Answer { body: Some(body), good: true, ..Answer::default() })),
             stand_in: None,
             for_part: None,
             stale: section.stale.map(|stale| stale.0),
