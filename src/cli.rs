@@ -1,6 +1,6 @@
 //! The native command line: `edgate check`, `bind`, `routes`, `explain` and what belongs to them. It reads and writes
 //! files, and asks nobody but issuers for their keys; what it says of a configuration is what the gateway itself says.
-//! `edgate key` and `edgate revoke` make what clients and stores hold.
+//! `edgate key` and `edgate revoke` make what clients and stores hold; `edgate limits` asks a gateway that runs.
 //!
 //! Nothing here prints: a command gives back what is to be printed, with colours, and [`print()`] takes the colours
 //! away where there is no terminal to show them.
@@ -14,6 +14,7 @@ pub mod finding;
 pub mod input;
 pub mod key;
 pub mod limiters;
+pub mod limits;
 pub mod manifest;
 pub mod moment;
 pub mod needs;
@@ -100,6 +101,9 @@ enum Command {
     /// Take tokens back before they expire.
     #[command(after_help = revoke::EXAMPLES)]
     Revoke(revoke::Arguments),
+    /// Show what is left of the limits of a gateway that runs, and reset them.
+    #[command(after_help = limits::EXAMPLES, disable_help_subcommand = true)]
+    Limits(limits::Arguments),
     /// Print completions for a shell.
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -159,6 +163,11 @@ impl Outcome {
     /// A command that cannot be carried out.
     pub fn usage(message: impl std::fmt::Display) -> Outcome {
         Outcome { exit: Exit::Usage, out: String::new(), err: format!("error: {message}\n") }
+    }
+
+    /// A command that found something wrong, or was refused.
+    pub fn mistake(message: impl std::fmt::Display) -> Outcome {
+        Outcome { exit: Exit::Mistakes, out: String::new(), err: format!("error: {message}\n") }
     }
 }
 
@@ -221,6 +230,7 @@ impl Command {
             Command::Schema(arguments) => schema::run(arguments),
             Command::Key { command } => key::run(folder, world, command),
             Command::Revoke(arguments) => revoke::run(folder, world, arguments),
+            Command::Limits(arguments) => limits::run(world, arguments),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut self::Arguments::command(), "edgate", &mut script);

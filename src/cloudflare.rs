@@ -8,6 +8,7 @@
 mod fields;
 mod host;
 mod wire;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::config::{Platform, document};
 use crate::host::{Capabilities, SharedHost, Task};
 use crate::instance::Instance;
 use crate::interest::Interest;
+use crate::meter::{self, Act, Ask, Count};
 use fields::Received;
 use host::WorkersHost;
 use std::cell::{Cell, RefCell};
@@ -118,6 +120,29 @@ pub fn body(id: u32) -> Vec<u8> {
 #[wasm_bindgen]
 pub fn deliver(piece: Vec<u8>) {
     HOST.with(|host| host.deliver(piece));
+}
+
+/// Decides for the Durable Object of a counter: the answer, for how many milliseconds the state says anything, and the
+/// state, where there is one. Nothing for a question that cannot be read.
+#[wasm_bindgen]
+pub fn decide(state: Option<String>, ask: &str, now: f64) -> Option<String> {
+    // A time that is none is 0.
+    let decision = meter::decide(state.as_deref(), ask, now as u64)?;
+    let mut lines = decision.answer.line();
+    wire::push_number(&mut lines, decision.keep_ms);
+    if let Some(state) = decision.state {
+        wire::push(&mut lines, &state);
+    }
+    Some(lines)
+}
+
+/// What to ask of a counter whose answer came when nobody waited for it any more, so that what it gave is not lost.
+/// Nothing where it gave nothing.
+#[wasm_bindgen(js_name = givingBack)]
+pub fn giving_back(ask: &str, answer: &str) -> Option<String> {
+    let Ask { act: Act::Take { .. }, meter } = Ask::parse(ask)? else { return None };
+    let Count { taken: amount @ 1.., stamp, .. } = Count::parse(answer)? else { return None };
+    Some(Ask { act: Act::Return { amount, stamp }, meter }.line())
 }
 
 /// Polls a task once: either it answers, or it says what it waits for.

@@ -3,6 +3,7 @@
 
 mod access;
 mod address;
+mod admin;
 mod aggregate;
 mod authenticate;
 mod batch;

@@ -3,13 +3,13 @@
 use crate::body::Body;
 use crate::config::words::Method as AuthMethod;
 use crate::headers::forwarded::Client;
-use crate::host::{ClientFacts, MadeOf, Timestamp};
+use crate::host::{ClientFacts, MadeOf, Task, Timestamp};
 use crate::identity::Identity;
 use crate::part::Parts;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -17,7 +17,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// One request and what is known of it so far.
-#[derive(Debug)]
 pub struct Exchange {
     /// The request's identifier, ours or one that was kept.
     pub id: String,
@@ -52,6 +51,8 @@ pub struct Exchange {
     pub matched: Option<Matched>,
     /// Where it is one of many that came in one: how long it may take at most.
     pub within: Option<Duration>,
+    /// Where it is one of many: what is to be done once its answer has been read, for there is no end of it to be watched.
+    pub afterwards: Vec<Task<'static, ()>>,
     /// Where many come in one: the fields that each of them gets.
     pub inherited: HeaderMap,
     /// What the parts of an aggregate have answered so far.
@@ -110,6 +111,8 @@ pub struct Notes {
     pub next_nonce: Option<HeaderValue>,
     /// What limits said, in the order in which they were asked.
     pub limits: Vec<LimitNote>,
+    /// What fields of the answer say that it cost.
+    pub said: Vec<(HeaderName, Option<u64>)>,
     /// What came of the parts of an aggregate, in the order of the answer.
     pub parts: Vec<PartNote>,
     /// Whether each part of an aggregate that was to be asked has answered.
@@ -183,7 +186,7 @@ pub enum LimitOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     pub counter: String,
-    /// The hash of its key.
+    /// By what the instance knows its key.
     pub key: [u8; 32],
     /// The tier whose numbers these are; the limit's own where there is none.
     pub numbers: Option<usize>,
@@ -308,6 +311,7 @@ pub mod tests {
                 deadline: Duration::from_secs(1),
             }),
             within: None,
+            afterwards: Vec::new(),
             inherited: HeaderMap::new(),
             parts: Parts::default(),
             notes: Notes::default(),

@@ -3,9 +3,11 @@
 
 mod batch;
 
+use crate::admin;
 use crate::aggregate::Aggregate;
 use crate::batch::Batch;
 use crate::body::Body;
+use crate::config::limit::Admin;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
 use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
 use crate::headers::forwarded::{self, forward, host_of};
@@ -83,6 +85,7 @@ pub enum Action {
     Batch(Batch),
     Redirect(Redirect),
     Respond(Respond),
+    Admin(Admin),
 }
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -143,6 +146,13 @@ impl Gateway {
         (response, ex)
     }
 
+    /// A request as policies see it first, before they have changed anything.
+    pub fn received(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
+        let mut ex = self.open(host, incoming);
+        self.pass_on(&mut ex);
+        ex
+    }
+
     async fn run_to_end(&self, host: &SharedHost, ex: &mut Exchange) -> Response<Body> {
         let mut response = match self.answer(host, ex).await {
             Ok(response) => response,
@@ -185,7 +195,7 @@ impl Gateway {
                 Action::Aggregate(aggregate) => aggregate.interest(&mut interest),
                 Action::Batch(batch) => batch.interest(&mut interest),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
-                Action::Respond(_) => {}
+                Action::Respond(_) | Action::Admin(_) => {}
             }
         }
         interest
@@ -329,6 +339,7 @@ impl Gateway {
             Action::Batch(batch) => self.batch(host, ex, batch).await,
             Action::Redirect(redirect) => redirect.answer(ex),
             Action::Respond(respond) => respond.answer(host, ex).await,
+            Action::Admin(Admin::Limits) => admin::answer(host, ex, &self.limits).await,
         }
     }
 
@@ -368,6 +379,7 @@ impl Gateway {
             identity: None,
             matched: None,
             within: None,
+            afterwards: Vec::new(),
             inherited: HeaderMap::new(),
             parts: Parts::default(),
             notes: Notes { logged_fields, ..Notes::default() },

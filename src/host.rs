@@ -268,6 +268,7 @@ impl fmt::Display for HostError {
 
 /// What a platform can do, as data that a configuration is checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a platform, of which none follows from another")]
 pub struct Capabilities {
     pub platform: Platform,
     /// Whether a WebSocket can pass.
@@ -278,6 +279,8 @@ pub struct Capabilities {
     pub certificates: bool,
     /// Whether instances need a Redis to agree on what happens once.
     pub claims_need_redis: bool,
+    /// Whether they need one to count together.
+    pub counters_need_redis: bool,
     /// Whether the platform has a rate limiter of its own.
     pub rate_limiter: bool,
     /// How many requests the gateway may make for one of a client's, where there is a limit.
@@ -296,6 +299,7 @@ impl Capabilities {
                 country: true,
                 certificates: true,
                 claims_need_redis: false,
+                counters_need_redis: false,
                 rate_limiter: true,
                 most_calls: Some(50),
                 most_at_once: Some(6),
@@ -306,6 +310,7 @@ impl Capabilities {
                 country: false,
                 certificates: false,
                 claims_need_redis: true,
+                counters_need_redis: cfg!(feature = "without-atomics"),
                 rate_limiter: false,
                 most_calls: None,
                 most_at_once: None,

@@ -74,6 +74,7 @@ pub mod routing;
 pub mod policy;
 
 // Actions.
+pub mod admin;
 pub mod aggregate;
 pub mod batch;
 pub mod respond;

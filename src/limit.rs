@@ -114,14 +114,33 @@ impl Limit {
         [&self.prefix, ":", &numbers.kind(), ":", &values.name()].concat()
     }
 
+    /// By what this instance knows what it knows of a key. What a tier was denied, or was given in advance, is its own;
+    /// counters of the instance's own are told apart by what they count, as shared ones are.
+    pub fn place(&self, values: &Values, tier: Option<usize>) -> [u8; 32] {
+        let numbers = tier.and_then(|tier| self.tiers.get(tier)).map_or(&self.numbers, |(_, numbers)| numbers);
+        let mark = match self.accuracy {
+            Accuracy::Local => numbers.mark(),
+            _ => tier.map_or(0, |tier| tier as u64 + 1),
+        };
+        let mut place = values.hash;
+        // Hashes that differ in so little are nobody's to find.
+        place.iter_mut().zip(mark.to_be_bytes()).for_each(|(byte, mark)| *byte ^= mark);
+        place
+    }
+
+    /// Forgets all that this instance knows of a key.
+    pub fn forget(&self, values: &Values) {
+        let tiers = (0..self.tiers.len()).map(Some);
+        [None].into_iter().chain(tiers).for_each(|tier| self.known.forget(&self.place(values, tier)));
+    }
+
     /// The meter of the shared counter. Where blocks are taken of it, what has been taken may be used until a while
     /// later: it has so much less room, or so much more memory, that the limit holds at any time.
     pub fn meter(&self, host: &dyn Host, numbers: &Numbers) -> Meter {
         let hold_ms = self.hold_ms(numbers);
         match *numbers {
-            Numbers::Rate { limit, period_ms, burst } => {
-                let burst = burst.saturating_sub(meanwhile(limit, period_ms, hold_ms)).max(1);
-                Meter::Bucket { limit, period_ms, burst }
+            Numbers::Rate { limit, period_ms, .. } => {
+                Meter::Bucket { limit, period_ms, burst: self.most_at_once(numbers) }
             }
             Numbers::Calendar { limit, calendar } => {
                 let Window { end_ms, next_ms, .. } = self.window(host, calendar);
@@ -133,6 +152,16 @@ impl Limit {
             Numbers::Concurrency { limit, lease_ms } => {
                 Meter::Within { limit, step_ms: HELD_STEP_MS, span_ms: lease_ms }
             }
+        }
+    }
+
+    /// How much can be asked for at once: of a burst, what is not left alone because of blocks.
+    pub fn most_at_once(&self, numbers: &Numbers) -> u64 {
+        match *numbers {
+            Numbers::Rate { limit, period_ms, burst } => {
+                burst.saturating_sub(meanwhile(limit, period_ms, self.hold_ms(numbers))).max(1)
+            }
+            _ => numbers.limit(),
         }
     }
 
@@ -191,12 +220,7 @@ impl Limit {
 
     /// What it says, in a few words: `100 in 1m, 20 at once, by client.address, exact`.
     pub fn describe(&self) -> String {
-        let accuracy = match self.accuracy {
-            Accuracy::Exact => "exact",
-            Accuracy::Leased => "leased",
-            Accuracy::Regional => "regional",
-            Accuracy::Local => "local",
-        };
+        let accuracy = self.accuracy.name();
         let mut text = format!("{} ({}, {}, {accuracy}", self.name, self.numbers.describe(), self.key.describe());
         let tiers = self.tiers.iter().map(|(rule, numbers)| format!("; {} where {rule}", numbers.describe()));
         tiers.for_each(|tier| text += &tier);
@@ -242,6 +266,16 @@ impl Numbers {
             Numbers::Calendar { calendar, .. } => word(*calendar).to_owned(),
             Numbers::Rolling { span_ms, .. } => timed("w", span_ms),
             Numbers::Concurrency { .. } => "held".to_owned(),
+        }
+    }
+
+    /// The same as a number.
+    fn mark(&self) -> u64 {
+        match *self {
+            Numbers::Rate { period_ms, .. } => period_ms.saturating_mul(4),
+            Numbers::Rolling { span_ms, .. } => span_ms.saturating_mul(4) + 1,
+            Numbers::Calendar { calendar, .. } => (calendar as u64) * 4 + 2,
+            Numbers::Concurrency { .. } => 3,
         }
     }
 

@@ -15,11 +15,13 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+pub mod client;
 pub mod clock;
 pub mod counters;
 
+use client::Client;
 use clock::Clock;
-use counters::{Counting, Shelf};
+use counters::{Counting, Limiter, Shelf};
 
 /// A host in memory. Nobody on it really waits: time passes at once.
 pub struct MemoryHost {
@@ -31,6 +33,10 @@ pub struct MemoryHost {
     /// Until when a key is claimed.
     claims: RefCell<BTreeMap<String, f64>>,
     counters: RefCell<Shelf>,
+    /// The platform's own rate limiters, by their bindings.
+    limiters: RefCell<BTreeMap<String, Limiter>>,
+    /// What clients do.
+    pub client: Client,
     log: RefCell<Vec<String>>,
     later: RefCell<VecDeque<Task<'static, ()>>>,
     /// Whether it is what goes on after responses that runs.
@@ -73,6 +79,8 @@ impl MemoryHost {
             secrets: BTreeMap::new(),
             claims: RefCell::default(),
             counters: RefCell::default(),
+            limiters: RefCell::default(),
+            client: Client::default(),
             log: RefCell::default(),
             later: RefCell::default(),
             behind: Cell::new(false),
@@ -81,6 +89,11 @@ impl MemoryHost {
 
     pub fn with_secrets(self, secrets: BTreeMap<String, String>) -> MemoryHost {
         MemoryHost { secrets, ..self }
+    }
+
+    /// The same host with rate limiters of its own.
+    pub fn with_limiters(self, limiters: BTreeMap<String, Limiter>) -> MemoryHost {
+        MemoryHost { limiters: limiters.into(), ..self }
     }
 
     /// The same host at another time.
@@ -185,15 +198,6 @@ fn is_over_limit(body: &Body) -> bool {
     length as u64 > *limit
 }
 
-/// Whatever is behind the response goes on when it was sent.
-struct Sent;
-
-impl Watch for Sent {
-    fn ended(&self, _: Duration) -> Task<'_, bool> {
-        Box::pin(std::future::ready(true))
-    }
-}
-
 impl Host for MemoryHost {
     fn now(&self) -> Timestamp {
         Timestamp(self.clock.now())
@@ -226,6 +230,9 @@ impl Host for MemoryHost {
             return Box::pin(std::future::ready(Err(HostError::BodyTooLarge)));
         }
         let Answer { after, result } = (self.upstream.borrow_mut())(&request);
+        if self.client.leaves.take() {
+            return Box::pin(std::future::pending());
+        }
         let result = if after <= request.timeout { result } else { Err(HostError::Timeout) };
         self.take(after.min(request.timeout), result)
     }
@@ -302,8 +309,11 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(answers))
     }
 
-    fn admit<'a>(&'a self, binding: &'a str, _: &'a str, _: Duration) -> Task<'a, Result<bool, HostError>> {
-        let result = Err(HostError::Denied(format!("no rate limiter is bound as `{binding}`")));
+    fn admit<'a>(&'a self, binding: &'a str, key: &'a str, _: Duration) -> Task<'a, Result<bool, HostError>> {
+        let result = match self.limiters.borrow_mut().get_mut(binding) {
+            Some(limiter) => Ok(limiter.admit(key, self.clock.now() as u64)),
+            None => Err(HostError::Denied(format!("no rate limiter is bound as `{binding}`"))),
+        };
         Box::pin(std::future::ready(result))
     }
 
@@ -312,7 +322,7 @@ impl Host for MemoryHost {
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {
-        (body, Box::new(Sent))
+        (body, self.client.watch(self.clock.shared()))
     }
 
     fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {

@@ -43,6 +43,8 @@
 
 mod bucket;
 mod line;
+pub mod page;
+pub mod redis;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -50,7 +52,6 @@ mod tests;
 use bucket::Bucket;
 use line::{Line, Words};
 use sum::{Sum, Terms};
-
 /// How far a clock may go back without having been set, in milliseconds.
 pub const JITTER_MS: u64 = 1_000;
 
@@ -289,4 +290,9 @@ fn steady(at: u64, now: u64) -> (u64, bool) {
         Some(back) if back <= JITTER_MS => (at, false),
         back => (now, back.is_some()),
     }
+}
+
+/// How long to wait, by a clock that stands still for a while first.
+fn wait(time: u64, ahead: u64) -> u64 {
+    if time == 0 { 0 } else { time.saturating_add(ahead).min(MOST) }
 }

@@ -42,6 +42,10 @@ pub enum Reject {
     BodyTooLarge,
     /// The request has been here before.
     Loop,
+    /// An operator's question cannot be answered as it is asked: what is wrong with it.
+    BadQuestion(String),
+    /// An operator asks for a limit that is not there: which there are.
+    UnknownLimit(String),
     /// The client may not call at all.
     AccessDenied,
     /// A page of another origin may not send what its browser asks for.
@@ -180,6 +184,7 @@ impl Reject {
             Reject::BadLength,
             Reject::BadBatch("The body is no list of requests."),
             Reject::BadParameter,
+            Reject::BadQuestion("`limit` says which limit is meant.".to_owned()),
             Reject::Credentials(Denial::Malformed, Challenge::default()),
             Reject::Credentials(Denial::Missing, Challenge::default()),
             Reject::Credentials(Denial::Invalid, Challenge::default()),
@@ -190,10 +195,11 @@ impl Reject {
             Reject::Forbidden,
             Reject::CorsRefused,
             Reject::NoRoute,
-            Reject::QuotaExceeded(Exceeded { policies: vec![Rc::from("per-client")], retry_after: Some(7) }),
+            Reject::UnknownLimit("There is no such limit.".to_owned()),
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
             Reject::UrlTooLong,
+            Reject::QuotaExceeded(Exceeded { policies: vec![Rc::from("per-client")], retry_after: Some(7) }),
             Reject::HeadersTooLarge,
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
@@ -239,6 +245,11 @@ impl Reject {
                 StatusCode::BAD_REQUEST,
                 "A part of the request that the route needs is missing, or has characters it cannot have.",
             ),
+            // What is said of these two is their own: it depends on the configuration.
+            Reject::BadQuestion(_) => {
+                client("bad-question", StatusCode::BAD_REQUEST, "The question cannot be answered as it is asked.")
+            }
+            Reject::UnknownLimit(_) => client("unknown-limit", StatusCode::NOT_FOUND, "There is no such limit."),
             Reject::UrlTooLong => client("url-too-long", StatusCode::URI_TOO_LONG, "The path and query are too long."),
             Reject::HeadersTooLarge => client(
                 "headers-too-large",
@@ -333,6 +344,14 @@ impl Reject {
         }
     }
 
+    /// What the client is told where that is no fixed text.
+    fn own_detail(&self) -> Option<&str> {
+        match self {
+            Reject::BadQuestion(detail) | Reject::UnknownLimit(detail) => Some(detail),
+            _ => None,
+        }
+    }
+
     /// When to come back, in seconds, where that is known.
     fn retry_after(&self) -> Option<u64> {
         match self {
@@ -347,6 +366,7 @@ impl Reject {
         let Entry { code, status, detail, proxy_error } = self.entry();
         let (r#type, title) = self.kind(status);
         let request_id = ex.id.as_str();
+        let detail = self.own_detail().unwrap_or(detail);
         let violated_policies = match self {
             Reject::QuotaExceeded(exceeded) => Some(exceeded.policies.iter().map(|name| &**name).collect()),
             _ => None,
@@ -362,6 +382,7 @@ impl Reject {
         let (media_type, body) = match json {
             Some(json) => ("application/problem+json", json),
             None => {
+                let title = status.canonical_reason().unwrap_or_default();
                 ("text/plain; charset=utf-8", format!("{} {title}: {detail} ({code}, {request_id})\n", status.as_u16()))
             }
         };

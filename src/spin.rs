@@ -7,7 +7,13 @@
 mod failure;
 mod host;
 mod message;
+#[cfg(not(feature = "without-atomics"))]
+mod pages;
+#[cfg(feature = "without-atomics")]
+#[path = "spin/no_pages.rs"]
+mod pages;
 mod redis;
+mod watch;
 
 use crate::config::Platform;
 use crate::config::document::{Binding, Sections};

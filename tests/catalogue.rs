@@ -11,6 +11,7 @@ use edgate::headers::section_size;
 use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
 use edgate::memory::clock::finish;
+use edgate::memory::counters::Counting;
 use edgate::memory::{Answer, MemoryHost, collect};
 use edgate::reject::Reject;
 use edgate_kit::credentials::algorithm::Algorithm;
@@ -36,11 +37,25 @@ struct Case {
     fails: Option<HostError>,
     /// What it answers, where it does not.
     answers: &'static str,
+    /// Whether it is sent twice, and the second answer counts.
+    twice: bool,
+    /// Whether counters cannot be asked.
+    uncounted: bool,
 }
 
 impl Case {
     fn new(name: &'static str, target: &'static str) -> Case {
-        Case { name, config: config(), method: Method::GET, target, fields: Vec::new(), fails: None, answers: "" }
+        Case {
+            name,
+            config: config(),
+            method: Method::GET,
+            target,
+            fields: Vec::new(),
+            fails: None,
+            answers: "",
+            twice: false,
+            uncounted: false,
+        }
     }
 
     fn method(self, method: Method) -> Case {
@@ -59,8 +74,21 @@ impl Case {
         Case { answers, ..self }
     }
 
+    fn limited(self, limit: Value) -> Case {
+        let mut case = self.with("/route/orders/limits", json!(["per-client"]));
+        case.config["limit"] = json!({ "per-client": limit });
+        case
+    }
+
     /// Changes to the configuration, by JSON pointer.
     fn with(mut self, pointer: &str, value: Value) -> Case {
+        if let Some((parent, key)) = pointer.rsplit_once('/')
+            && let Some(Value::Object(parent)) = self.config.pointer_mut(parent)
+            && key == "limits"
+        {
+            parent.insert(key.to_owned(), value);
+            return self;
+        }
         match self.config.pointer_mut(pointer) {
             Some(place) => *place = value,
             None => panic!("the configuration of the test has no {pointer}"),
@@ -72,7 +100,8 @@ impl Case {
 fn config() -> Value {
     json!({
         "gateway": { "max_url": "64 B", "max_headers": "2 KB", "max_body": "1 KB", "api_key": {} },
-        "consumer": { "acme": { "api_keys": [{ "sha256": KEY_HASH }] } },
+        "consumer": { "acme": { "api_keys": [{ "sha256": KEY_HASH }] }, "operator": { "api_keys": [{ "sha256": OPERATOR_HASH }] } },
+        "limit": { "per-client": { "rate": "10/1m", "key": "client.address" } },
         "upstream": { "orders": { "url": "http://orders.test", "timeout": "200ms" } },
         "route": {
             "orders": { "match": { "path": "/orders/{*rest}", "methods": ["GET", "POST"] }, "upstream": "orders", "deadline": "10s" },
@@ -101,6 +130,11 @@ fn config() -> Value {
                 "access": { "deny": ["198.51.100.0/24"] },
                 "cors": { "origins": "https://app.test" },
             },
+            "operators": {
+                "match": { "path": "/_edgate/limits" },
+                "admin": "limits",
+                "authenticate": { "methods": ["api_key"] },
+            },
         },
         "issuer": {
             "login": {
@@ -115,6 +149,10 @@ fn config() -> Value {
 
 /// The SHA-256 of a consumer's key.
 const KEY_HASH: &str = "f21dee5ee558173eeb7d140be38182522843b0f041d4d93d7782878623b85ec3";
+
+/// The key of somebody who may look at limits, and its SHA-256.
+const OPERATOR: &str = "edgate_2WZm45yZYkRQJMPmNKz2njmF7xGTob3BcLv2ZF08Ueb0iwq1T";
+const OPERATOR_HASH: &str = "fc99ba00afac19fb0d1c64fe91ff8f89d02e0af922386cbdb3c3e24afa86d493";
 
 /// What the issuer signs with, and what nonces are made of.
 const SECRET: &str = "a secret that is known to this test alone";
@@ -160,6 +198,8 @@ fn cases() -> Vec<Case> {
         orders("two lengths").method(Method::POST).fields(&[("content-length", "3, 4")]),
         Case::new("no list of requests", "/batch").method(Method::POST),
         Case::new("a value that a template needs is not there", "/find"),
+        Case::new("a question without a value of the key", "/_edgate/limits?limit=per-client")
+            .fields(&[("x-api-key", OPERATOR)]),
         me("a token and something else in its place", &[("authorization", "Bearer a b")]),
         me("two API keys", &[("x-api-key", "a"), ("x-api-key", "b")]),
         me("no credentials", &[]),
@@ -178,9 +218,14 @@ fn cases() -> Vec<Case> {
         )
         .method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
+        Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
         orders("another method").method(Method::DELETE),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
         Case::new("a long URL", LONG),
+        Case {
+            twice: true,
+            ..orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" }))
+        },
         orders("large fields").with("/gateway/max_headers", json!("256 B")).fields(&[
             ("x-a", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
             ("x-b", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
@@ -194,6 +239,11 @@ fn cases() -> Vec<Case> {
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
         me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
             .with("/gateway/api_key", json!({ "store": "KEYS" })),
+        Case {
+            uncounted: true,
+            ..orders("counters that are down")
+                .limited(json!({ "rate": "1/1m", "key": "client.address", "on_failure": "deny" }))
+        },
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
         Case::new("a part that is needed takes too long", "/page").fails(HostError::Timeout),
@@ -225,6 +275,12 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     let sections = Sections::from_document(case.config.clone(), &mut mistakes);
     let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
     let shared: Rc<dyn Host> = host.clone();
+    if case.uncounted {
+        host.set_counting(Counting::Down);
+    }
+    if case.twice {
+        finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
+    }
     let mut response = finish(instance.handle(shared, incoming(case, accept))).expect("nothing is waited for");
     let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
     // Before it come the mistakes of a configuration.
@@ -356,10 +412,10 @@ fn rows() -> Vec<Row> {
         rows.push(Row {
             code: entry.code,
             status: entry.status.as_str().to_owned(),
-            told: if ["bad-path", "bad-batch"].contains(&entry.code) {
-                "What is wrong with it.".to_owned()
-            } else {
-                entry.detail.to_owned()
+            told: match entry.code {
+                "bad-path" | "bad-batch" | "bad-question" => "What is wrong with it.".to_owned(),
+                "unknown-limit" => "Which there are.".to_owned(),
+                _ => entry.detail.to_owned(),
             },
             proxy_status: entry.proxy_error.map(|error| format!("`{error}`")).unwrap_or_default(),
             log: match (given.record["route"].is_null(), called) {

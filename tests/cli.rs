@@ -8,6 +8,8 @@ mod explain;
 mod folder;
 #[path = "cli/key.rs"]
 mod key;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/revoke.rs"]
 mod revoke;
 #[path = "cli/token.rs"]
@@ -116,8 +118,21 @@ fn routes_are_listed_the_most_specific_first() {
     let folder = Folder::example();
     let outcome = folder.run(&["routes"]);
     let names: Vec<&str> = outcome.out.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
-    let specific =
-        ["hello", "me", "orders-preview", "orders", "upload", "admin", "page", "user", "echo", "orders", "old-orders"];
+    let specific = [
+        "hello",
+        "lottery",
+        "me",
+        "orders-preview",
+        "orders",
+        "upload",
+        "limits",
+        "admin",
+        "page",
+        "user",
+        "echo",
+        "orders",
+        "old-orders",
+    ];
     assert_eq!(names, specific);
     assert!(outcome.out.contains("http://127.0.0.1:9101/v1/orders/{*rest}"), "{}", outcome.out);
 }
@@ -168,8 +183,9 @@ fn shells_get_completions() {
 #[test]
 fn every_command_shows_examples() {
     let folder = Folder::new("help");
-    let nested = ["key new", "key check", "key hash-password"];
-    let commands = ["check", "bind", "routes", "explain", "token", "json", "schema", "key", "revoke", "completions"];
+    let nested = ["key new", "key check", "key hash-password", "limits list", "limits show", "limits reset"];
+    let commands =
+        ["check", "bind", "routes", "explain", "token", "json", "schema", "key", "revoke", "limits", "completions"];
     for command in commands.into_iter().chain(nested) {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let outcome = folder.run(&words);

@@ -1,76 +1,23 @@
 //! The Worker's entry, `src/cloudflare/entry.js`, on workerd, with a script in the core's place: what it does with the
 //! platform's objects, and what it says of that. It needs no built gateway.
 
-use anyhow::{Context, Result};
-use edgate_kit::running::{Deployment, Running};
+#[path = "entry/worker.rs"]
+mod worker;
+
+use anyhow::Result;
+use edgate_kit::running::Running;
 use edgate_kit::scenario::Request;
 use edgate_kit::scenario::answer::{Answer, AnswerBody, Fault};
 use edgate_kit::scenario::content::{Content, FieldsForm, RequestBody};
 use edgate_kit::seen::values;
 use edgate_kit::upstream::Upstream;
-use edgate_kit::workerd::{Claims, Format, Options, Workerd};
+use edgate_kit::workerd::Objects;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-/// How long to wait for what an upstream should see.
-const PATIENCE: Duration = Duration::from_secs(5);
+use worker::{PATIENCE, build, replies, run, start, step, told};
 
 /// Signatures by OpenSSL, with their keys.
 const SIGNATURES: &str = include_str!("entry/signatures.json");
-
-fn run(test: impl Future<Output = Result<()>>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    if let Err(error) = runtime.block_on(test) {
-        panic!("{error:#}");
-    }
-}
-
-/// A new folder with the entry and what reads the scripts.
-fn build() -> Result<PathBuf> {
-    static FOLDERS: AtomicU32 = AtomicU32::new(0);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("entry").join(number.to_string());
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    std::fs::create_dir_all(&folder)?;
-    let from = root.join("src/cloudflare");
-    for (name, copy) in [("entry", "index"), ("claims", "claims"), ("signatures", "signatures")] {
-        std::fs::copy(from.join(name).with_extension("js"), folder.join(copy).with_extension("js"))?;
-    }
-    std::fs::copy(root.join("tests/entry/edgate.js"), folder.join("edgate.js"))?;
-    std::fs::write(folder.join("edgate_bg.wasm"), b"\0asm\x01\0\0\0")?;
-    Ok(folder)
-}
-
-/// Starts a Worker that does what these scripts say, by path.
-async fn start(scripts: Value, claims: Claims) -> Result<Running> {
-    let build = build()?;
-    let workerd = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules/.bin/workerd");
-    anyhow::ensure!(workerd.exists(), "workerd is missing: run scripts/setup npm");
-    let options = Options { workerd, build, format: Format::Plain, claims };
-    let deployment = Deployment { bindings: vec![("SCRIPTS".to_owned(), scripts)], ..Deployment::default() };
-    Ok(Running::Workerd(Workerd::start(&options, &deployment).await?))
-}
-
-/// What a script was told.
-async fn told(worker: &Running, request: &Request) -> Result<Vec<String>> {
-    let response = worker.send(request).await?;
-    serde_json::from_slice(&response.body.start)
-        .with_context(|| format!("{}: {}", response.status, response.body.text()))
-}
-
-/// What a script was told after the request.
-async fn replies(worker: &Running, path: &str) -> Result<Vec<String>> {
-    Ok(told(worker, &Request::new("GET", path)).await?.split_off(1))
-}
-
-fn step(lines: &[&str]) -> Value {
-    json!({ "lines": lines })
-}
 
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
@@ -119,7 +66,7 @@ fn signatures_of_every_algorithm_are_checked() {
         }
         for (algorithm, ..) in &algorithms {
             // Each algorithm has a key of this name, so each has an isolate of its own.
-            let worker = start(scripts.clone(), Claims::None).await?;
+            let worker = start(scripts.clone(), Objects::None).await?;
             let (yes, no) = ("V\n1\n1", "V\n1\n0");
             assert_eq!(
                 replies(&worker, &format!("/{algorithm}")).await?,
@@ -147,7 +94,7 @@ fn key_that_is_none_verifies_nothing() {
             keys.iter().map(|(algorithm, jwk)| check(algorithm, "bad", jwk, "0102", &message)).collect();
         let again = check("RS256", "bad", "", "0102", &message);
         let script: Vec<Value> = checks.into_iter().chain([again]).collect();
-        let worker = start(json!({ "/": script }), Claims::None).await?;
+        let worker = start(json!({ "/": script }), Objects::None).await?;
         let mut expected = vec!["V\n1\n0"; keys.len()];
         expected.push("E\nunknown-key\n");
         assert_eq!(replies(&worker, "/").await?, expected);
@@ -163,7 +110,7 @@ fn oldest_key_makes_room() {
         let keys = (0..257).map(|number| check(algorithm, &number.to_string(), jwk, signature, &message));
         let again = ["0", "1"].map(|name| check(algorithm, name, "", signature, &message));
         let script: Vec<Value> = keys.chain(again).collect();
-        let worker = start(json!({ "/": script }), Claims::None).await?;
+        let worker = start(json!({ "/": script }), Objects::None).await?;
         let replies = replies(&worker, "/").await?;
         assert_eq!(replies.iter().filter(|reply| *reply == "V\n1\n1").count(), 258);
         assert_eq!(replies[257..], ["E\nunknown-key\n", "V\n1\n1"]);
@@ -184,7 +131,7 @@ fn private_keys_sign() {
         }
         assert_eq!(scripts.as_object().map(|scripts| scripts.len()), Some(2));
         for (algorithm, _, _, signature) in algorithms.iter().filter(|(_, _, private, _)| private.is_some()) {
-            let worker = start(scripts.clone(), Claims::None).await?;
+            let worker = start(scripts.clone(), Objects::None).await?;
             let replies = replies(&worker, &format!("/{algorithm}")).await?;
             assert_eq!([&replies[0], &replies[2], &replies[4]], ["E\nunknown-key\n", "V\n1\n1", "V\n1\n1"]);
             assert!(replies[5].starts_with("E\nother\n"), "{replies:?}");
@@ -220,7 +167,7 @@ fn own_requests_take_nobodys_place() {
         let read = step(&["B", "own", "10", "5000"]);
         let answer = json!({ "raw": "A\n203\nstream\n1\n0\n1\nx-added\n1" });
         let scripts = json!({ "/": [own, read, fetch(&upstream, "/up", "1"), own, read, own, answer] });
-        let worker = start(scripts, Claims::None).await?;
+        let worker = start(scripts, Objects::None).await?;
         let mut request = Request::new("GET", "/");
         request.headers.0.push(("x-client".to_owned(), "1".to_owned()));
         let response = worker.send(&request).await?;
@@ -250,7 +197,7 @@ fn own_response_is_seen_whole_and_can_be_the_answer() {
             "/seen": [nothing, fetch(&upstream, "/", "0")],
             "/answer": [fetch(&upstream, "/", "0"), { "raw": "A\n403\nown\n0\n0\n1\nx-made\n1" }],
         });
-        let worker = start(scripts, Claims::None).await?;
+        let worker = start(scripts, Objects::None).await?;
         let reply = replies(&worker, "/seen").await?.remove(1);
         assert!(reply.starts_with("R\n200\n1\n") && reply.contains("x-answer\nown"), "{reply}");
         let response = worker.send(&Request::new("GET", "/answer")).await?;
@@ -275,7 +222,7 @@ fn bodies_are_read_as_far_as_they_may() {
             "/own": [own, read("own", "5000"), own, read("own", "5000"), own, read("own", "20"), own, read("own", "5000")],
             "/request": [read("request", "5000"), read("request", "5000")],
         });
-        let worker = start(scripts, Claims::None).await?;
+        let worker = start(scripts, Objects::None).await?;
         let own = replies(&worker, "/own").await?;
         assert_eq!([&own[1], &own[3], &own[5]], ["B 616263", "E\nbody-too-large\n", "E\ntimeout\n"]);
         assert!(own[7].starts_with("E\ndisconnected\n"), "{own:?}");
@@ -298,7 +245,7 @@ fn body_that_was_read_goes_to_the_upstream() {
         let mut upstream = Upstream::start().await?;
         upstream.script(vec![answer("upstream", whole("up"))]).await?;
         let scripts = json!({ "/": [step(&["B", "request", "100", "5000"]), fetch(&upstream, "/", "1")] });
-        let worker = start(scripts, Claims::None).await?;
+        let worker = start(scripts, Objects::None).await?;
         let mut request = Request::new("POST", "/");
         request.body = Some(RequestBody { content: Content::Bytes(b"three".to_vec()), chunked: false });
         assert_eq!(told(&worker, &request).await?[1], format!("B {}", hex("three")));
@@ -318,7 +265,7 @@ fn what_goes_on_behind_an_answer_has_bytes_of_its_own() {
         let behind = format!("W\n10\nF\n7\nPOST\n{url}\nbytes\n\n5000\n0\n0\n0\n0\nA\n200\nnone\n0\n0\n0");
         let behind = behind.replacen("W\n10", "W\n11", 1);
         let scripts = json!({ "/": [{ "raw": behind, "bytes": "0102", "id": 7 }] });
-        let worker = start(scripts, Claims::None).await?;
+        let worker = start(scripts, Objects::None).await?;
         assert_eq!(worker.send(&Request::new("GET", "/")).await?.status, 200);
         assert_eq!(upstream.take_seen(1, PATIENCE).await.remove(0).body.start, [1, 2]);
         Ok(())
@@ -341,7 +288,7 @@ fn claim_is_for_whoever_comes_first() {
             "/short": [claim("c", "1"), step(&["S", "20"]), claim("c", minute), claim("c", minute)],
             "/race": [claim("d", minute)],
         });
-        let worker = start(scripts.clone(), Claims::Temporary).await?;
+        let worker = start(scripts.clone(), Objects::Temporary).await?;
         assert_eq!(replies(&worker, "/claim").await?, [FIRST, FIRST, LATER, LATER]);
         assert_eq!(replies(&worker, "/short").await?, [FIRST, "V\n0", FIRST, LATER]);
         let race = (0..32).map(|_| replies(&worker, "/race"));
@@ -359,7 +306,7 @@ fn claim_outlives_its_process() {
         std::fs::create_dir_all(&folder)?;
         let scripts = json!({ "/": [claim("a", "60000")] });
         for expected in [FIRST, LATER, LATER] {
-            let worker = start(scripts.clone(), Claims::Folder(folder.clone())).await?;
+            let worker = start(scripts.clone(), Objects::Folder(folder.clone())).await?;
             assert_eq!(replies(&worker, "/").await?, [expected]);
         }
         Ok(())
@@ -369,7 +316,7 @@ fn claim_outlives_its_process() {
 #[test]
 fn claim_without_a_place_is_denied() {
     run(async {
-        let worker = start(json!({ "/": [claim("a", "60000")] }), Claims::None).await?;
+        let worker = start(json!({ "/": [claim("a", "60000")] }), Objects::None).await?;
         let denied = "E\ndenied\nno Durable Object namespace is bound as EDGATE_CLAIMS";
         assert_eq!(replies(&worker, "/").await?, [denied]);
         Ok(())
@@ -394,7 +341,7 @@ fn what_is_known_of_the_client_crosses_where_it_is_wished() {
             "/": [], "/nothing": wish(""), "/country": wish("country"), "/all": wish("country certificate fields"),
             "/certificate": wish("certificate"),
         });
-        let worker = start(scripts, Claims::None).await?;
+        let worker = start(scripts, Objects::None).await?;
         let cf = json!({ "country": "NO", "httpProtocol": "HTTP/2", "tlsClientAuth": {
             "certPresented": "1", "certVerified": "SUCCESS", "certRevoked": "0", "certFingerprintSHA256": "ab12",
             "certSubjectDNRFC2253": "CN=a\nx-forged\n1", "certIssuerDNRFC2253": "CN=ca", "certSerial": "0F",

@@ -49,7 +49,7 @@ async fn gateway(host: HostName, entries: BTreeMap<String, String>) -> Result<Ru
     ];
     let secrets = vec![("SIGNING".to_owned(), SECRET.to_owned())];
     let stores = BTreeMap::from([(STORE.to_owned(), entries)]);
-    start::start(host, &Deployment { bindings, secrets, stores }, Vec::new()).await
+    start::start(host, &Deployment { bindings, secrets, stores, ..Deployment::default() }, Vec::new()).await
 }
 
 /// Sends `count` requests with all clients together. Every answer has the status.
@@ -130,23 +130,25 @@ impl Memory {
     }
 }
 
-/// V8 reserves more than 4 GB for the memory of a wasm, of which only the beginning can be used: no other two mappings,
-/// one after the other, are as large together.
+/// V8 reserves more than 4 GB for the memory of a wasm, of which only the beginning can be used: no other mappings, one
+/// after the other, are as large together. What cannot be used may be several mappings.
 fn wasm_memory(maps: &str) -> Result<u64> {
-    let mut before: Option<(u64, u64)> = None;
+    // Where what can be used begins and ends, and where all of it ends.
+    let mut found: Option<(u64, u64, u64)> = None;
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
         let (range, access) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let (start, end) = range.split_once('-').context("no range")?;
         let (start, end) = (u64::from_str_radix(start, 16)?, u64::from_str_radix(end, 16)?);
-        match before {
-            Some((used, until)) if access == "---p" && until == start && end - used > 1 << 32 => {
-                return Ok(until - used);
-            }
-            _ => before = (access == "rw-p").then_some((start, end)),
+        found = match found {
+            Some((begin, used, until)) if access == "---p" && until == start => Some((begin, used, end)),
+            _ => (access == "rw-p").then_some((start, end, end)),
+        };
+        if let Some((begin, used, _)) = found.filter(|(begin, _, end)| end - begin > 1 << 32) {
+            return Ok(used - begin);
         }
     }
-    bail!("there is no memory of a wasm")
+    bail!("there is no memory of a wasm in\n{maps}")
 }
 
 /// Tokens that hold, tokens that do not, and API keys that nobody has: all of them new.

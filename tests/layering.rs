@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 18] = [
     &["interest", "refusal"],
     &["rule"],
     &["limit"],
-    &["policy::*", "respond", "upstream", "observe"],
+    &["policy::*", "admin", "respond", "upstream", "observe"],
     &["aggregate", "policy"],
     &["batch"],
     &["gateway"],
@@ -249,9 +249,9 @@ static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("it is a folder") {
             let path = entry.expect("it can be read").path();
-            // A file of tests is a module under `#[cfg(test)]`.
-            let left_out = ["lib.rs", "main.rs", "tests.rs"].iter().any(|name| path.ends_with(name));
-            if path.is_dir() {
+            // A file of tests is a module under `#[cfg(test)]`, and so is what is in a folder beside it.
+            let left_out = ["lib.rs", "main.rs", "tests.rs", "tests"].iter().any(|name| path.ends_with(name));
+            if path.is_dir() && !left_out {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") && !left_out {
                 sources.push(Source::read(&root, path));

@@ -2,12 +2,18 @@
 //! Spin (the real `spin up` where there is one, else the stand-in of `tests/spin-host`). Each is a test of its own,
 //! `host::area::name`; a scenario that cannot run on a host says why, and is listed.
 
+#[path = "replay/keepers.rs"]
+mod keepers;
+#[path = "replay/limiters.rs"]
+mod limiters;
 #[path = "replay/memory.rs"]
 mod memory;
 #[path = "replay/platform.rs"]
 mod platform;
 #[path = "replay/start.rs"]
 mod start;
+#[path = "replay/wire.rs"]
+mod wire;
 
 use edgate_kit::scenario::{HostName, Scenario, load};
 use libtest_mimic::{Arguments, Failed, Trial};

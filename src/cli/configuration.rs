@@ -90,8 +90,11 @@ fn follows(diagnostic: &Diagnostic, input: &Input) -> bool {
     match diagnostic.code {
         Code::UnknownUpstream => broken(document::Kind::Upstream),
         Code::UnknownIssuer => broken(document::Kind::Issuer),
+        Code::UnknownLimit => broken(document::Kind::Limit),
         Code::NoConsumers => input.broken.iter().any(|(kind, _)| *kind == document::Kind::Consumer),
-        Code::NoRoutes | Code::UnusedUpstream | Code::UnusedIssuer => input.findings.iter().any(Finding::is_error),
+        Code::NoRoutes | Code::UnusedUpstream | Code::UnusedIssuer | Code::UnusedLimit => {
+            input.findings.iter().any(Finding::is_error)
+        }
         _ => false,
     }
 }

@@ -3,19 +3,24 @@
 
 pub mod hint;
 pub mod issuers;
+pub mod limits;
 pub mod plan;
 pub mod request;
 pub mod story;
 
 use super::Outcome;
+use super::configuration::targets;
 use super::manifest::Choice;
 use super::secrets;
 use super::world::World;
 use crate::body::Body;
+use crate::config::Platform;
+use crate::config::document::Sections;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
-use crate::host::{MadeOf, Outgoing, Timestamp};
+use crate::host::{MadeOf, Outgoing, SharedHost, Timestamp};
 use crate::memory::clock::finish;
+use crate::memory::counters::Limiter;
 use crate::memory::{Answer, MemoryHost};
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -74,7 +79,7 @@ Exit status: 0 when a route takes the request, 1 when none does, or the gateway 
 /// What happened to a request.
 pub struct Told {
     pub response: Response<Body>,
-    /// What was known of it in the end.
+    /// What was known of it in the end, with the header section that policies saw first.
     pub ex: Exchange,
     /// What the upstream was sent, if one was called.
     pub sent: Option<Sent>,
@@ -84,6 +89,15 @@ pub struct Told {
     pub events: Vec<String>,
     /// When it was, in seconds since 1970.
     pub now: u64,
+}
+
+/// What is explained.
+pub struct Scene<'a> {
+    pub gateway: &'a Gateway,
+    pub sections: &'a Sections,
+    pub platforms: Vec<Platform>,
+    /// The secrets that nobody knows here.
+    pub unknown: Vec<String>,
 }
 
 /// A request as the upstream sees it.
@@ -110,8 +124,11 @@ pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
         return Outcome::usage(format!("{} only says which store the routes are in", input.file.name));
     };
     let unknown = secrets::fill(folder, &gateway);
+    let sections = configuration.sections();
+    let platforms = input.kind.platform().map_or_else(|| targets(&input.sections), |platform| vec![platform]);
+    let scene = Scene { gateway: &gateway, sections, platforms, unknown };
     match tell(&gateway, &asked, world, arguments.network) {
-        Some(told) => story::write(&gateway, configuration.sections(), &asked, &told, &unknown),
+        Some(told) => story::write(&scene, &asked, &told),
         None => Outcome::usage("the request waits for something that is not there"),
     }
 }
@@ -132,11 +149,15 @@ pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -
     });
     let now = (world.now)();
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
-    let host = Rc::new(host.at(Timestamp(now as f64 * 1000.0)));
+    let host = host.at(Timestamp(now as f64 * 1000.0));
+    let limiters = gateway.limits.iter().map(|limit| (limit.binding(), Limiter::new(1, 1)));
+    let host = Rc::new(host.with_limiters(limiters.collect()));
     for store in hint::stores(gateway) {
         host.set_value(&store, "of edgate explain", "");
     }
-    let (response, ex) = finish(gateway.trace(&(Rc::clone(&host) as _), asked.incoming()))?;
+    let shared: SharedHost = host.clone();
+    let (response, mut ex) = finish(gateway.trace(&shared, asked.incoming()))?;
+    ex.headers = gateway.received(&shared, asked.incoming()).headers;
     let message = |line: &String| {
         let event: Value = serde_json::from_str(line).ok()?;
         Some(event.get("message")?.as_str()?.to_owned())

@@ -3,9 +3,6 @@
 use super::tree::Node;
 use crate::config::diagnostic::Place;
 use crate::config::units::Duration;
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error, StrDeserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -27,8 +24,7 @@ impl Limiter {
     /// The one of a rate, `100/1m`. `None` for what is no rate: that has been reported by others.
     pub fn of(rate: &str, place: Place) -> Option<Limiter> {
         let (limit, period) = rate.split_once('/')?;
-        let period: StrDeserializer<'_, Error> = period.into_deserializer();
-        let Duration(period) = Duration::deserialize(period).ok()?;
+        let Duration(period) = period.parse().ok()?;
         Some(Limiter { limit: limit.trim().parse().ok()?, period: period.as_secs(), place })
     }
 
@@ -47,11 +43,6 @@ impl Limiter {
     pub fn describe(&self) -> String {
         format!("{} in {} s", self.limit, self.period)
     }
-}
-
-/// Under which name the rate limiter of a limit is bound.
-pub fn binding_of(limit: &str) -> String {
-    format!("REGIONAL_{}", limit.to_ascii_uppercase().replace('-', "_"))
 }
 
 /// The rate limiter that is bound by this name. Environments do not inherit them.

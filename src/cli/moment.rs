@@ -43,7 +43,7 @@ pub fn told(seconds: f64, now: u64) -> String {
 }
 
 /// The two largest units: `2h 5m`.
-fn rough(seconds: u64) -> String {
+pub fn rough(seconds: u64) -> String {
     let mut rest = seconds;
     let mut parts = Vec::new();
     for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {

@@ -2,7 +2,7 @@
 //! claims are decided and requests are counted. Read from the sections themselves, so that it is known of a configuration
 //! with mistakes too.
 
-use super::limiters::{Limiter, binding_of};
+use super::limiters::Limiter;
 use super::objects::{CLAIMS, Class, LIMITS};
 
 use crate::compile::address;
@@ -13,6 +13,7 @@ use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
 use crate::config::words::{SecretName, Text};
 use crate::config::{Gateway, HeaderEdits, Route, Upstream};
+use crate::limit::binding;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -123,7 +124,7 @@ impl Needs {
             Accuracy::Regional => {
                 let limiter = limit.rate.as_deref().and_then(|rate| Limiter::of(rate, place.key("rate")));
                 if let (Some(Step::Key(name)), Some(limiter)) = (place.path.last(), limiter) {
-                    self.limiters.insert(binding_of(name), limiter);
+                    self.limiters.insert(binding(name), limiter);
                 }
             }
             Accuracy::Local => {}
@@ -209,7 +210,7 @@ fn section<T: DeserializeOwned>(place: Place, value: &Value) -> Option<(Place, T
 }
 
 /// As `allowed_outbound_hosts` has it, which knows no port of its own for `rediss`.
-fn redis_origin(address: &str) -> Option<String> {
+pub fn redis_origin(address: &str) -> Option<String> {
     let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "redis" | "rediss"))?;
     Some(format!("{}://{}:{}", url.scheme(), url.host_str()?, url.port().unwrap_or(6379)))
 }

@@ -4,6 +4,7 @@ use super::Outcome;
 use super::configuration::Configuration;
 use super::manifest::Choice;
 use crate::config::document::Sections;
+use crate::config::limit::Admin;
 use crate::config::words::Presence;
 use crate::gateway::{Action, Gateway};
 use crate::routing::condition::Conditions;
@@ -123,6 +124,7 @@ pub fn action(gateway: &Gateway, sections: &Sections, entry: &Entry) -> String {
             }
             None => respond.status.as_u16().to_string(),
         },
+        Action::Admin(Admin::Limits) => "shows and resets limits".to_owned(),
     }
 }
 

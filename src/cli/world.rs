@@ -1,4 +1,4 @@
-//! What commands read of the world beside files: the clock, randomness, and what somebody types. Tests hand in their
+//! What commands read of the world beside files: the clock, randomness, the environment, and what somebody types. Tests hand in their
 //! own.
 
 use std::io::{BufRead, IsTerminal};
@@ -11,17 +11,23 @@ pub struct World {
     pub random: fn() -> Result<[u8; 32], String>,
     /// A password: from the terminal without showing it, and twice, or the first line of the standard input.
     pub password: fn() -> Result<String, String>,
+    /// A variable of the environment.
+    pub variable: fn(&str) -> Option<String>,
 }
 
 impl World {
     /// The world as it is.
     pub fn real() -> World {
-        World { now, random, password }
+        World { now, random, password, variable }
     }
 }
 
 fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn random() -> Result<[u8; 32], String> {

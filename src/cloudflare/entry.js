@@ -4,16 +4,15 @@
 import wasm from "./edgate_bg.wasm";
 import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
 import { claim } from "./claims.js";
+import { ended, settle, watched } from "./ends.js";
+import { renew, worker } from "./instance.js";
+import { admit, count } from "./limits.js";
 import { sign, unusable, verify } from "./signatures.js";
 
 export { EdgateClaims } from "./claims.js";
+export { EdgateLimits } from "./limits.js";
 
 initSync({ module: wasm });
-
-let loaded = false;
-
-// The binding layer counts instances of the wasm here: it makes a new one after one has ended.
-const worker = globalThis.__worker_init_state;
 
 // The header fields that the gateway has to see, by direction, null for all of them; and what it asks of clients.
 const EVERYTHING = { request: null, response: null, country: true, certificate: true };
@@ -23,7 +22,7 @@ export default {
   fetch(request, env, ctx) {
     try {
       const step = first(request, env);
-      return drive(step, { request, env, ctx, response: null, own: null, instance: worker.instanceId });
+      return drive(step, { request, env, ctx, response: null, own: null, behind: null, end: null, upgraded: false, instance: worker.instanceId });
     } catch (error) {
       return lost(error);
     }
@@ -32,9 +31,10 @@ export default {
 
 // A request's first step.
 function first(request, env) {
-  if (!loaded) {
+  if (!worker.loaded) {
+    wanted = EVERYTHING;
     load(env);
-    loaded = true;
+    worker.loaded = true;
   }
   const cf = request.cf;
   // An array that is joined once: a string that grows is flattened again and again.
@@ -61,15 +61,11 @@ function client(cf) {
   return JSON.stringify(facts);
 }
 
-// The wasm ended, which nothing should make it do. This request is lost; the next one begins with a fresh instance
-// (the binding layer makes one), which has to be told everything again.
+// This request is lost; the next one begins with a fresh instance, which has to be told everything again.
 function lost(error, cx) {
   console.error(error);
   // A request of an instance that ended before says nothing about this one.
-  if (cx === undefined || cx.instance === worker.instanceId) {
-    loaded = false;
-    wanted = EVERYTHING;
-  }
+  if (cx === undefined || cx.instance === worker.instanceId) renew();
   return new Response("500 Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
@@ -92,7 +88,8 @@ async function drive(step, cx) {
       while (lines[0] === "W" || lines[0] === "I") {
         const end = 2 + Number(lines[1]);
         if (lines[0] === "W") {
-          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null, own: null }));
+          const behind = cx.behind ?? cx;
+          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null, own: null, behind }));
           lines = lines.slice(end);
         } else {
           const next = end + 1 + Number(lines[end]);
@@ -102,6 +99,7 @@ async function drive(step, cx) {
       }
       switch (lines[0]) {
         case "A":
+        case "O":
           return answer(lines, cx);
         case "F":
           step = go(cx, lines, await call(lines, cx));
@@ -126,6 +124,15 @@ async function drive(step, cx) {
         case "L":
           step = go(cx, lines, await claim(cx.env, lines));
           break;
+        case "N":
+          step = go(cx, lines, await count(cx, lines));
+          break;
+        case "U":
+          step = go(cx, lines, await admit(cx.env, lines));
+          break;
+        case "E":
+          step = go(cx, lines, await ended(cx.behind ?? cx, Number(lines[2])));
+          break;
         case "G":
           step = go(cx, lines, await read(cx.env, lines[2], lines[3]));
           break;
@@ -142,6 +149,7 @@ async function drive(step, cx) {
       }
     }
   } catch (error) {
+    if (cx.behind === null) settle(cx);
     return lost(error, cx);
   }
 }
@@ -174,9 +182,12 @@ function call(lines, cx) {
   // A request whose body turns out too large is broken off: it must not look complete to the upstream.
   const counted = limit ? { most: Number(limit), over: false, abort: new AbortController() } : null;
   let content = undefined;
-  if (kind === "client") content = counted ? count(cx.request.body, counted) : cx.request.body;
+  if (kind === "client") content = counted ? measure(cx.request.body, counted) : cx.request.body;
   else if (kind === "bytes") content = body(Number(id));
-  const fetched = fetch(url, { method, headers, body: content, redirect: "manual", signal: counted?.abort.signal });
+  // What an upstream has compressed for the client stays so, whatever it passes through.
+  const own = lines[8] === "0";
+  const encodeResponseBody = own ? "automatic" : "manual";
+  const fetched = fetch(url, { method, headers, body: content, redirect: "manual", signal: counted?.abort.signal, encodeResponseBody });
   return new Promise((reply) => {
     let late = false;
     const timer = setTimeout(() => {
@@ -189,7 +200,7 @@ function call(lines, cx) {
         // A response that comes too late is let go. An upstream may answer a request whose body it did not get all of.
         if (late) return response.body?.cancel();
         try {
-          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx, lines[8] === "0"));
+          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx, own));
         } catch (error) {
           reply(`E\nother\n${error}`);
         }
@@ -262,7 +273,7 @@ async function gather(reader, most) {
 }
 
 // Lets at most so many bytes pass. All go through one buffer: chunks of their own would be garbage of the body's size.
-function count(stream, counted) {
+function measure(stream, counted) {
   const { readable, writable } = new IdentityTransformStream();
   pass(stream.getReader({ mode: "byob" }), writable.getWriter(), counted).catch(() => counted.abort.abort());
   return readable;
@@ -298,35 +309,35 @@ function apply(lines, at, headers) {
   return end;
 }
 
-// A, status, kind of body, changes, text.
+// A or O, status, kind of body, changes, text.
 function answer(lines, cx) {
   const status = Number(lines[1]);
   const kind = lines[2];
   const upstream = cx.response;
   if (kind !== "own") letGo(cx.own);
-  if (kind === "upgrade") return new Response(null, { status: 101, webSocket: upstream.webSocket, headers: change(lines, 3, upstream.headers) });
+  if (kind === "upgrade") {
+    cx.upgraded = true;
+    return new Response(null, { status: 101, webSocket: upstream.webSocket, headers: change(lines, 3, upstream.headers) });
+  }
+  const pass = lines[0] === "O" ? watched : unseen;
   if (lines[3] === "1") {
-    const response = new Response(upstream.body, status === upstream.status ? upstream : { status, headers: upstream.headers });
+    const init = status === upstream.status ? upstream : { status, headers: upstream.headers, encodeBody: "manual" };
+    const response = new Response(pass(upstream.body, upstream, cx), init);
     apply(lines, 3, response.headers);
     return response;
   }
   const headers = new Headers();
   const end = apply(lines, 3, headers);
   letGo(upstream);
-  return new Response(content(kind, lines, end, cx), { status, headers });
+  if (kind === "own") return new Response(pass(cx.own.body, cx.own, cx), { status, headers });
+  if (lines[0] === "O") settle(cx);
+  const content = kind === "text" ? lines.slice(end).join("\n") : kind === "binary" ? body(0) : null;
+  return new Response(content, { status, headers });
 }
 
-function content(kind, lines, end, cx) {
-  switch (kind) {
-    case "text":
-      return lines.slice(end).join("\n");
-    case "binary":
-      return body(0);
-    case "own":
-      return cx.own.body;
-    default:
-      return null;
-  }
+// Nobody waits for the end of this body.
+function unseen(stream) {
+  return stream;
 }
 
 async function read(env, store, key) {

@@ -11,18 +11,20 @@ pub struct Fields {
     at: Vec<[u32; 4]>,
 }
 
-/// What came in last on each side of a request.
+/// What came in last on each side of a request, and what goes with its answer.
 #[derive(Debug, Default)]
 pub struct Received {
     /// From the client.
     pub request: Fields,
     /// From the upstream that was called last for the client.
     pub response: Fields,
+    /// Whether somebody waits for the end of the answer.
+    pub watched: bool,
 }
 
 impl Received {
     pub fn new(request: Fields) -> Received {
-        Received { request, response: Fields::default() }
+        Received { request, ..Received::default() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, Received};
 use super::wire::{self, Handle, Reply, Wanted};
+use super::zones::Zones;
 use crate::body::{Body, HostBody};
 use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
@@ -40,6 +42,7 @@ pub struct WorkersHost {
     delivered: RefCell<Vec<u8>>,
     /// The names of keys whose JWK the entry has been told, and has kept unless others took their place.
     told: RefCell<HashSet<String>>,
+    zones: RefCell<Zones>,
 }
 
 /// Random bytes are fetched this many at a time: a crossing costs more than the bytes.
@@ -134,7 +137,7 @@ impl WorkersHost {
 fn unexpected<T>(reply: Reply) -> Result<T, HostError> {
     Err(match reply {
         Reply::Failed(error) => error,
-        Reply::Response(..) | Reply::Value(_) | Reply::Bytes(_) | Reply::UnknownKey => {
+        Reply::Response(..) | Reply::Value(_) | Reply::Bytes(_) | Reply::Counts(_) | Reply::UnknownKey => {
             HostError::Other("a reply to something else".to_owned())
         }
     })
@@ -145,12 +148,18 @@ fn milliseconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis())).max(1)
 }
 
-/// The end of a body.
-struct Sent;
+/// The end of the answer of the request that it was made in: the entry knows which that is, since only a task that goes
+/// on behind the same request waits for it.
+struct End;
 
-impl Watch for Sent {
-    fn ended(&self, _: Duration) -> Task<'_, bool> {
-        Box::pin(std::future::ready(true))
+impl Watch for End {
+    fn ended(&self, longest: Duration) -> Task<'_, bool> {
+        let host = super::HOST.with(Rc::clone);
+        Box::pin(async move {
+            let ms = milliseconds(longest);
+            let reply = host.ask(|_| Wanted::new("E", &[itoa::Buffer::new().format(ms)], ms as f64)).await;
+            matches!(reply, Reply::Value(Some(_)))
+        })
     }
 }
 
@@ -284,23 +293,47 @@ impl Host for WorkersHost {
         &'a self,
         _: &'a Counters,
         questions: &'a [Question],
-        _: Duration,
+        timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let answers = questions.iter().map(|_| Err(HostError::Other("not counted".to_owned()))).collect();
-        Box::pin(std::future::ready(answers))
+        Box::pin(async move {
+            if questions.is_empty() {
+                return Vec::new();
+            }
+            let ms = milliseconds(timeout);
+            let mut wanted = Wanted::new("N", &[itoa::Buffer::new().format(ms)], ms as f64);
+            for Question { counter, ask } in questions {
+                wire::push(&mut wanted.text, counter);
+                wire::push(&mut wanted.text, &ask.line());
+            }
+            match self.ask(|_| wanted).await {
+                Reply::Counts(answers) if answers.len() == questions.len() => answers,
+                reply => {
+                    let error = unexpected::<Count>(reply);
+                    questions.iter().map(|_| error.clone()).collect()
+                }
+            }
+        })
     }
 
-    fn admit<'a>(&'a self, binding: &'a str, _: &'a str, _: Duration) -> Task<'a, Result<bool, HostError>> {
-        let result = Err(HostError::Denied(format!("no rate limiter is bound as `{binding}`")));
-        Box::pin(std::future::ready(result))
+    fn admit<'a>(&'a self, binding: &'a str, key: &'a str, timeout: Duration) -> Task<'a, Result<bool, HostError>> {
+        Box::pin(async move {
+            let ms = milliseconds(timeout);
+            let mut digits = itoa::Buffer::new();
+            let lines = [binding, digits.format(ms), key];
+            match self.ask(|_| Wanted::new("U", &lines, ms as f64)).await {
+                Reply::Value(Some(passes)) => Ok(passes == "1"),
+                reply => unexpected(reply),
+            }
+        })
     }
 
-    fn offset(&self, _zone: &str, _at: Timestamp) -> Option<i64> {
-        None
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64> {
+        self.zones.borrow_mut().offset(zone, at)
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {
-        (body, Box::new(Sent))
+        self.received.borrow_mut().watched = true;
+        (body, Box::new(End))
     }
 
     fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {

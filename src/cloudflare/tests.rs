@@ -1,6 +1,8 @@
 //! The adapter as `entry.js` drives it, without the platform: configurations as bindings, requests and replies as the
 //! strings of [`super::wire`]. What the gateway decides is tested elsewhere; this is about who says what, when.
 
+mod limits;
+
 use super::*;
 use crate::body::Body;
 use crate::host::{Check, ClientFacts, Host, HostError, MadeOf, Outgoing};

@@ -10,6 +10,7 @@
 //! | in, a response | `R`, status, `1` if there is a body, fields |
 //! | in, a value | `V`, then `1` and the value, or `0` |
 //! | in, bytes | `B`; they were handed to `deliver()` right before, piece by piece |
+//! | in, answers of counters | `N`, then for each question, in their order, the answer's line, or a failure |
 //! | in, a failure | `E`, kind, message |
 //! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, `1` to upgrade, the changes |
 //! | out, a body to read | `B`, id, whose, the most bytes, time-out in ms |
@@ -17,11 +18,18 @@
 //! | out, a signature to check | `C`, id, algorithm, key, JWK, length of the signature; bytes: signature, message |
 //! | out, something to sign | `K`, id, algorithm, key, JWK; bytes: the message |
 //! | out, a claim | `L`, id, shard, ms to live, key |
+//! | out, questions to counters | `N`, id, time-out in ms, counters and questions in turn |
+//! | out, a question to the platform's rate limiter | `U`, id, binding, time-out in ms, key |
 //! | out, a wait | `S`, id, ms |
+//! | out, the end of the answer's body to wait for | `E`, id, the most ms |
 //! | out, an answer | `A`, status, kind of body, the changes, then the body where it is text |
+//! | out, an answer whose end is waited for | `O`, and the same |
 //! | out, nothing more | `D` |
 //! | before any of them | `W`, number of lines that follow for a step of its own, which goes on after the answer |
 //! | before any of them | `I`, number of names, the fields of requests, number of names, the fields of responses, wishes |
+//!
+//! Questions to counters and their answers are lines of [`crate::meter`]. A failure among the answers is one line: `E`, kind
+//! and message, with spaces between them.
 //!
 //! Fields are names and values in turn: those of the last `I`, or all before there was one. Changes are: `1` to begin
 //! with what came in or `0` with nothing, the number of names to remove, those names, the number of fields to add, and
@@ -44,6 +52,7 @@ use crate::body::Body;
 use crate::headers::content_length;
 use crate::host::{Certificate, ClientFacts, HostError, Incoming, MadeOf};
 use crate::interest::Interest;
+use crate::meter::Count;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 
@@ -135,6 +144,7 @@ pub enum Reply {
     Response(Response<Body>, Fields),
     Value(Option<String>),
     Bytes(Bytes),
+    Counts(Vec<Result<Count, HostError>>),
     UnknownKey,
     Failed(HostError),
 }
@@ -161,6 +171,7 @@ pub fn reply(text: String, delivered: Vec<u8>) -> Option<Reply> {
             Reply::Value((&text[found] == "1").then(|| text[position..].to_owned()))
         }
         "B" => Reply::Bytes(delivered.into()),
+        "N" => Reply::Counts(text[position..].split('\n').map(counted).collect()),
         _ => {
             let kind = line(&text, &mut position);
             match &text[kind] {
@@ -170,6 +181,17 @@ pub fn reply(text: String, delivered: Vec<u8>) -> Option<Reply> {
         }
     };
     Some(reply)
+}
+
+/// What a counter answered.
+fn counted(line: &str) -> Result<Count, HostError> {
+    match line.strip_prefix("E ") {
+        Some(failed) => {
+            let (kind, message) = failed.split_once(' ').unwrap_or((failed, ""));
+            Err(failure(kind, message.to_owned()))
+        }
+        None => Count::parse(line).ok_or_else(|| HostError::Other("an answer that cannot be read".to_owned())),
+    }
 }
 
 /// What `entry.js` calls the ways to fail.
@@ -187,7 +209,7 @@ fn failure(kind: &str, message: String) -> HostError {
 pub fn answer(response: Response<Body>, received: &Received) -> (String, Option<Vec<u8>>) {
     let (parts, body) = response.into_parts();
     let mut text = String::with_capacity(256);
-    text.push('A');
+    text.push(if received.watched { 'O' } else { 'A' });
     push(&mut text, parts.status.as_str());
     let mut binary = None;
     let mut content = None;

@@ -40,7 +40,7 @@ pub fn fits(routes: &[Route], targets: &[Capabilities], diagnostics: &mut Diagno
     let calls = |route: &Route| match &route.action {
         Action::Aggregate(aggregate) => aggregate.parts.iter().map(|part| part.most_calls()).sum(),
         Action::Proxy(_) => 1,
-        Action::Batch(_) | Action::Redirect(_) | Action::Respond(_) => 0,
+        Action::Batch(_) | Action::Redirect(_) | Action::Respond(_) | Action::Admin(_) => 0,
     };
     let Some(largest) = routes.iter().max_by_key(|route| calls(route)) else { return };
     for route in routes {

@@ -1,9 +1,10 @@
 //! The section `limit`: numbers, keys, tiers and accuracy, held against what the platforms can do; and the limits that a
 //! route names, held against what the route has.
 
+mod cost;
 mod numbers;
 
-use super::{Code, Diagnostic, Place, bad_header_name, networks, within};
+use super::{Code, Diagnostic, Place, networks, within};
 use crate::compile::route::placed;
 use crate::config::diagnostic::did_you_mean;
 use crate::config::document::{Kind, Sections, binding_of, place_of};
@@ -18,7 +19,6 @@ use crate::policy::Policy;
 use crate::policy::throttle::{Applied, Throttle};
 use crate::rule::source::Source;
 use crate::rule::{self, Rule};
-use http::HeaderName;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -28,9 +28,6 @@ type Diagnostics = Vec<Diagnostic>;
 
 /// How long a counter may take where the configuration says nothing.
 const TIMEOUT: Std = Std::from_secs(1);
-
-/// The most that an answer can say it cost, where the configuration says nothing.
-const MOST_COST: u64 = 1_000_000;
 
 /// More limits on one route help nobody.
 const MOST_LIMITS: usize = 16;
@@ -76,7 +73,7 @@ impl One<'_> {
         let key = self.key(diagnostics);
         let tiers = numbers.map(|numbers| self.tiers(&numbers, diagnostics)).unwrap_or_default();
         let accuracy = section.accuracy.unwrap_or(Accuracy::Exact);
-        let cost = cost(section.cost.as_ref(), &self.place.key("cost"), diagnostics);
+        let cost = section.cost.as_ref().map(|cost| cost::compile(cost, &self.place.key("cost"), diagnostics));
         let rules = self.place.key("exempt").key("rules");
         let exempt = Exempt {
             networks: networks(&section.exempt.addresses, &self.place.key("exempt").key("addresses"), diagnostics),
@@ -94,7 +91,7 @@ impl One<'_> {
             numbers: numbers?,
             tiers,
             accuracy,
-            cost: cost.unwrap_or(Cost::Fixed(1)),
+            cost: cost.flatten().unwrap_or(Cost::Fixed(1)),
             exempt,
             on_failure: section.on_failure.unwrap_or(OnFailure::Allow),
             timeout: section.timeout.map_or(TIMEOUT, |timeout| timeout.0),
@@ -104,7 +101,9 @@ impl One<'_> {
             known: Known::default(),
             window: Cell::new(None),
         };
-        fits(&limit, &limit.cost, &self.place.key("cost"), diagnostics);
+        if diagnostics.len() == before {
+            cost::check(&limit, &limit.cost, &self.place.key("cost"), diagnostics);
+        }
         (diagnostics.len() == before).then_some(limit)
     }
 
@@ -118,6 +117,12 @@ impl One<'_> {
             return Key::default();
         }
         if let [(_, "global")] = items.as_slice() {
+            return Key::default();
+        }
+        if let Some((place, _)) = items.iter().find(|(_, text)| *text == "global") {
+            let message = "`global` counts all requests together, so nothing stands beside it";
+            let help = "take it away, or make two limits: a route takes several";
+            diagnostics.push(Diagnostic::new(Code::BadLimit, place.clone(), message, "not alone").help(help));
             return Key::default();
         }
         Key { parts: items.iter().filter_map(|(place, text)| part(text, place, diagnostics)).collect() }
@@ -161,7 +166,18 @@ impl One<'_> {
                     refuse(&message, "not on this platform", help);
                 }
             }
-            Accuracy::Exact | Accuracy::Leased | Accuracy::Local => {}
+            Accuracy::Exact | Accuracy::Leased => self.is_shared(diagnostics),
+            Accuracy::Local => {}
+        }
+    }
+
+    /// Whether all platforms have counters that instances share.
+    fn is_shared(&self, diagnostics: &mut Diagnostics) {
+        let needs = self.scope.targets.iter().filter(|target| target.counters_need_redis);
+        for target in needs.filter(|_| self.scope.counters.redis.is_none()) {
+            let message = format!("on {}, instances of this build need a Redis to count together", target.platform);
+            let diagnostic = Diagnostic::new(Code::Unsupported, self.place.clone().name(), message, "needs a Redis");
+            diagnostics.push(diagnostic.help("add `gateway.redis`, or make it `local`"));
         }
     }
 }
@@ -192,41 +208,9 @@ fn read_rules(texts: &[String], place: &Place, diagnostics: &mut Diagnostics) ->
     texts.iter().enumerate().filter_map(|(index, text)| Rule::read(text, &place.index(index), diagnostics)).collect()
 }
 
-/// How much a request counts.
-fn cost(section: Option<&section::Cost>, place: &Place, diagnostics: &mut Diagnostics) -> Option<Cost> {
-    match section? {
-        section::Cost::Fixed(cost) => Some(Cost::Fixed(*cost)),
-        section::Cost::Answered(answered) => {
-            let place = place.key("response_header");
-            let Ok(field) = answered.response_header.parse::<HeaderName>() else {
-                diagnostics.push(bad_header_name(&answered.response_header, place));
-                return None;
-            };
-            let most = answered.most.unwrap_or(MOST_COST).min(MOST_COST.pow(2));
-            Some(Cost::Answered { field, estimate: answered.estimate.unwrap_or(1), most })
-        }
-    }
-}
-
-/// Whether there is ever enough for one request.
-fn fits(limit: &Limit, cost: &Cost, place: &Place, diagnostics: &mut Diagnostics) {
-    let cost = match cost {
-        Cost::Fixed(cost) => *cost,
-        Cost::Answered { estimate, .. } => *estimate,
-    };
-    let all = std::iter::once(&limit.numbers).chain(limit.tiers.iter().map(|(_, numbers)| numbers));
-    let least = all.map(Numbers::most_at_once).min().unwrap_or_default();
-    if cost > least {
-        let message = format!("a request that counts {cost} never passes a limit of {least} at once");
-        let diagnostic = Diagnostic::new(Code::BadLimit, place.clone(), message, "more than there ever is");
-        diagnostics.push(diagnostic.help("make the limit larger, its `burst`, or the cost smaller"));
-    }
-}
-
 /// The limits that a route names, or the gateway for it, and the place of the list.
 pub fn apply(
-    named: &[Named],
-    place: &Place,
+    (named, place): (&[Named], &Place),
     limits: &Limits,
     scope: &rule::Scope<'_>,
     (route, fields): (&Place, LimitFields),
@@ -236,6 +220,7 @@ pub fn apply(
     if named.len() > MOST_LIMITS {
         let message = format!("{} limits are more than {MOST_LIMITS}", named.len());
         diagnostics.push(Diagnostic::new(Code::OutOfRange, place.clone(), message, "too many"));
+        return Vec::new();
     }
     for (index, named) in named.iter().enumerate() {
         let item = place.index(index);
@@ -245,12 +230,17 @@ pub fn apply(
             continue;
         };
         let Some(limit) = found else { continue };
+        if named_before(limit, &[&client, &identity]) {
+            let message = format!("the limit `{}` is named twice", limit.name);
+            let help = format!("where a request counts more, write `{{ limit = \"{}\", cost = 2 }}`", limit.name);
+            diagnostics.push(Diagnostic::new(Code::BadLimit, name, message, "once more").help(help));
+            continue;
+        }
         check(limit, &name, route, scope, diagnostics);
-        let before = diagnostics.len();
-        let cost = cost(named.cost.as_ref(), &item.key("cost"), diagnostics);
-        if let Some(cost) = cost.as_ref().filter(|_| before == diagnostics.len()) {
-            fits(limit, cost, &item.key("cost"), diagnostics);
-            no_cost_in_region(limit, &item.key("cost"), diagnostics);
+        let place = item.key("cost");
+        let cost = named.cost.as_ref().and_then(|cost| cost::compile(cost, &place, diagnostics));
+        if let Some(cost) = &cost {
+            cost::check_of_route(limit, cost, &place, diagnostics);
         }
         let stage = if limit.asks_who() { &mut identity } else { &mut client };
         stage.push(Applied { limit: Rc::clone(limit), cost });
@@ -262,6 +252,10 @@ pub fn apply(
     client.into_iter().chain(identity).collect()
 }
 
+fn named_before(limit: &Rc<Limit>, applied: &[&Vec<Applied>]) -> bool {
+    applied.iter().copied().flatten().any(|applied| Rc::ptr_eq(&applied.limit, limit))
+}
+
 /// What the route does not have, of all that a limit looks at.
 fn check(limit: &Limit, place: &Place, route: &Place, scope: &rule::Scope<'_>, diagnostics: &mut Diagnostics) {
     let of_key = limit.key.parts.iter().flat_map(|part| &part.sources);
@@ -270,19 +264,12 @@ fn check(limit: &Limit, place: &Place, route: &Place, scope: &rule::Scope<'_>, d
         let before = diagnostics.len();
         source.check(place, scope, diagnostics);
         for diagnostic in &mut diagnostics[before..] {
-            diagnostic.message = format!("the limit `{}` looks for it here: {}", limit.name, diagnostic.message);
+            diagnostic.message = format!("the limit `{}` cannot be used here: {}", limit.name, diagnostic.message);
             // The gateway's list is that of many routes.
             if place.path.get(1) != route.path.get(1) {
                 diagnostic.related = Some((route.clone().name(), "for this route".to_owned()));
             }
         }
-    }
-}
-
-fn no_cost_in_region(limit: &Limit, place: &Place, diagnostics: &mut Diagnostics) {
-    if limit.accuracy == Accuracy::Regional {
-        let message = "Cloudflare's rate limiting counts each request as one";
-        diagnostics.push(Diagnostic::new(Code::Unsupported, place.clone(), message, "not regional"));
     }
 }
 
@@ -311,5 +298,37 @@ pub fn unused(limits: &Limits, policies: &[&Policy], diagnostics: &mut Diagnosti
             let place = place_of(Kind::Limit, name).name();
             diagnostics.push(Diagnostic::new(Code::UnusedLimit, place, message, "never asked").help(help));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::load;
+    use crate::config::Platform;
+    use crate::config::document::Sections;
+    use crate::host::Capabilities;
+    use serde_json::{Value, json};
+
+    fn says(gateway: Value, accuracy: &str) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let document = json!({
+            "gateway": gateway,
+            "limit": { "hot": { "rate": "10/1s", "key": "global", "accuracy": accuracy } },
+            "route": { "all": { "match": { "path": "/" }, "limits": ["hot"], "respond": {} } },
+        });
+        let sections = Sections::from_document(document, &mut mistakes);
+        let hosted = Capabilities { counters_need_redis: true, ..Capabilities::of(Platform::Spin) };
+        let loaded = load(&sections, Some(hosted));
+        mistakes.iter().chain(&loaded.diagnostics).map(|diagnostic| diagnostic.message.clone()).collect()
+    }
+
+    #[test]
+    fn hosts_without_counters_need_a_redis_for_what_instances_share() {
+        for accuracy in ["exact", "leased"] {
+            let said = says(json!({}), accuracy);
+            assert!(matches!(said.as_slice(), [one] if one.contains("need a Redis to count together")), "{said:?}");
+            assert_eq!(says(json!({ "redis": "redis://127.0.0.1:6379" }), accuracy), Vec::<String>::new());
+        }
+        assert_eq!(says(json!({}), "local"), Vec::<String>::new());
     }
 }

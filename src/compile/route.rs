@@ -1,7 +1,7 @@
 //! A route's section: what it matches, its policies, its action.
 
 use super::{
-    BODY, WAIT, access, address, aggregate, authenticate, bad_header_name, batch, cors, edits, limit, size,
+    BODY, WAIT, access, address, admin, aggregate, authenticate, bad_header_name, batch, cors, edits, limit, size,
     unknown_upstream, within,
 };
 use crate::aggregate::stale::Shelf;
@@ -221,19 +221,20 @@ impl One<'_> {
 
     /// The one thing that the route does. `None` after a mistake.
     fn action(&self, patterns: &[&Pattern], complete: bool, diagnostics: &mut Diagnostics) -> Option<Action> {
-        let config::Route { upstream, aggregate, batch, redirect, respond, .. } = self.section;
-        let actions = [
+        let config::Route { upstream, aggregate, batch, redirect, respond, admin, .. } = self.section;
+        let given = [
             ("upstream", upstream.is_some()),
             ("aggregate", aggregate.is_some()),
             ("batch", batch.is_some()),
             ("redirect", redirect.is_some()),
             ("respond", respond.is_some()),
+            ("admin", admin.is_some()),
         ];
-        let given: Vec<&str> = actions.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
+        let given: Vec<&str> = given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
         match given.as_slice() {
             [] if complete => {
                 let message = "the route does not say what to do";
-                let help = "add `upstream`, `aggregate`, `batch`, `redirect` or `respond`";
+                let help = "add `upstream`, `aggregate`, `batch`, `redirect`, `respond` or `admin`";
                 diagnostics
                     .push(Diagnostic::new(Code::NoAction, self.place.clone().name(), message, "no action").help(help));
                 return None;
@@ -271,6 +272,10 @@ impl One<'_> {
         }
         if let Some(respond) = respond {
             return self.respond(respond, diagnostics).map(Action::Respond);
+        }
+        if let Some(admin) = admin {
+            admin::check(self.section, self.place, self.authenticates(), diagnostics);
+            return Some(Action::Admin(*admin));
         }
         self.proxy(upstream.as_deref()?, patterns, diagnostics).map(Action::Proxy)
     }
@@ -423,7 +428,7 @@ impl One<'_> {
         };
         let scope = rule::Scope { parameters, targets, has_identity: parameters.identity };
         let fields = gateway.limit_fields.unwrap_or(LimitFields::Standard);
-        limit::apply(named, &place, limits, &scope, (self.place, fields), diagnostics)
+        limit::apply((named, &place), limits, &scope, (self.place, fields), diagnostics)
     }
 
     /// Who may call at all.

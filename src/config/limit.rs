@@ -62,8 +62,8 @@ pub enum Accuracy {
     /// Each request is decided at one counter that all instances share: a Durable Object on Workers, Redis
     /// (`gateway.redis`) or a key-value store on Spin.
     Exact,
-    /// Instances take blocks from that counter and spend them by themselves: never more than the limit in total, and at
-    /// most a tenth less. Most requests ask nobody.
+    /// Instances take blocks from that counter and spend them by themselves: never more than the limit in total, and less
+    /// by what they hold, or take with them when they end. Most requests of a busy key ask nobody.
     Leased,
     /// Cloudflare's rate limiting counts for each of its locations. For a `rate` in 10 s or 1 m without `burst`. Workers
     /// only.
@@ -174,6 +174,18 @@ pub enum LimitFields {
 pub enum Admin {
     /// The counters of limits, which can be reset too: `edgate limits`.
     Limits,
+}
+
+impl Accuracy {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accuracy::Exact => "exact",
+            Accuracy::Leased => "leased",
+            Accuracy::Regional => "regional",
+            Accuracy::Local => "local",
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Cost {

@@ -262,43 +262,6 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         result.map_err(|fault: Fault| fault.at(trail, At::Value))
     }
 
-    // Each of these is compiled for every type that it is asked for, so it knows no more than what such a type can be.
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let Node { value, trail } = self;
-        let result = match value {
-            Value::Object(map) => visitor.visit_map(Entries { entries: map.iter(), current: None, trail, map }),
-            _ => Err(mismatch(value, &visitor)),
-        };
-        result.map_err(|fault| fault.at(trail, At::Value))
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let Node { value, trail } = self;
-        let result = match value {
-            Value::Array(list) => visitor.visit_seq(Elements { list, next: 0, trail }),
-            _ => Err(mismatch(value, &visitor)),
-        };
-        result.map_err(|fault| fault.at(trail, At::Value))
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let result = match self.value {
-            Value::String(text) => visitor.visit_str(text),
-            _ => Err(mismatch(self.value, &visitor)),
-        };
-        result.map_err(|fault| fault.at(self.trail, At::Value))
-    }
-
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.value {
             Value::Null => visitor.visit_none(),
@@ -323,29 +286,69 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         result.map_err(|fault| fault.at(self.trail, At::Value))
     }
 
+    // These say what they want, so that nothing is compiled for what they do not: serde would also read a struct from a
+    // list of its values.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Node { value, trail } = self;
+        let Value::Object(map) = value else { return Err(self.is_no(&visitor)) };
+        let result = visitor.visit_map(Entries { entries: map.iter(), current: None, trail, map });
+        result.map_err(|fault: Fault| fault.at(trail, At::Value))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Node { value, trail } = self;
+        let Value::Array(list) = value else { return Err(self.is_no(&visitor)) };
+        let result = visitor.visit_seq(Elements { list, next: 0, trail });
+        result.map_err(|fault: Fault| fault.at(trail, At::Value))
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Value::String(text) = self.value else { return Err(self.is_no(&visitor)) };
+        visitor.visit_str(text).map_err(|fault: Fault| fault.at(self.trail, At::Value))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Value::Bool(value) = self.value else { return Err(self.is_no(&visitor)) };
+        visitor.visit_bool(*value).map_err(|fault: Fault| fault.at(self.trail, At::Value))
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
         tuple tuple_struct identifier ignored_any
     }
 }
 
-/// A value of another type.
-#[cold]
-#[inline(never)]
-fn mismatch(value: &Value, expected: &dyn de::Expected) -> Fault {
-    let found = match value {
-        Value::Null => Unexpected::Unit,
-        Value::Bool(value) => Unexpected::Bool(*value),
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(value), _) => Unexpected::Unsigned(value),
-            (None, Some(value)) => Unexpected::Signed(value),
-            (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Value::String(text) => Unexpected::Str(text),
-        Value::Array(_) => Unexpected::Seq,
-        Value::Object(_) => Unexpected::Map,
-    };
-    de::Error::invalid_type(found, expected)
+impl Node<'_> {
+    /// What serde says of a value of another type.
+    #[cold]
+    fn is_no(&self, expected: &dyn de::Expected) -> Fault {
+        let found = match self.value {
+            Value::Null => Unexpected::Unit,
+            Value::Bool(value) => Unexpected::Bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => Unexpected::Unsigned(value),
+                (None, Some(value)) => Unexpected::Signed(value),
+                (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => Unexpected::Str(text),
+            Value::Array(_) => Unexpected::Seq,
+            Value::Object(_) => Unexpected::Map,
+        };
+        <Fault as de::Error>::invalid_type(found, expected).at(self.trail, At::Value)
+    }
 }
 
 struct Elements<'a> {

@@ -107,7 +107,12 @@ impl Gateway {
         ex.within = Some(outer.time_left(host.now()).unwrap_or_default());
         let (parts, body) = self.run_to_end(host, &mut ex).await.into_parts();
         let left = ex.time_left(host.now()).or(ex.within).unwrap_or_default().max(Duration::from_millis(1));
-        match host.collect(body, batch.max_size, left).await {
+        let read = host.collect(body, batch.max_size, left).await;
+        // What it held is free when the next one begins.
+        for task in std::mem::take(&mut ex.afterwards) {
+            task.await;
+        }
+        match read {
             Ok(body) => write(parts.status, &parts.headers, body),
             Err(error) => {
                 let reject = match error {

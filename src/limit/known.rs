@@ -24,6 +24,9 @@ const PACE_MS: f64 = 60_000.0;
 /// A block is at most this part of what was left, so that what an instance has and does not use is little.
 const SHARE: u64 = 20;
 
+/// For how long a counter may take to give a block, in milliseconds, until another request asks for one.
+const ASKING_MS: f64 = 1_000.0;
+
 /// What an instance knows of a limit's counters.
 pub struct Known {
     denied: RefCell<Bounded<Denied>>,
@@ -48,6 +51,8 @@ pub struct Lease {
     size: Cell<u64>,
     /// How much the counter had left.
     left: Cell<u64>,
+    /// Until when somebody else asks for a block.
+    asking_until: Cell<f64>,
 }
 
 /// A block of what may be asked for, taken from a counter.
@@ -85,37 +90,45 @@ impl Known {
         self.denied.borrow_mut().put(key, Denied { cost, retry_at }, until);
     }
 
-    /// Spends what the instance has, if it has as much.
-    pub fn spend(&self, key: &[u8; 32], cost: u64, now: f64) -> bool {
-        let Some(lease) = self.leases.borrow_mut().get(key, now) else { return false };
+    /// Spends what the instance has, if it has as much. Gives back the stamp of the block.
+    pub fn spend(&self, key: &[u8; 32], cost: u64, now: f64) -> Option<u64> {
+        let lease = self.leases.borrow_mut().get(key, now)?;
         lease.drop_ended(now);
         let blocks = lease.blocks.borrow();
-        let Some(block) = blocks.iter().find(|block| block.left.get() >= cost) else { return false };
+        let block = blocks.iter().find(|block| block.left.get() >= cost)?;
         block.left.set(block.left.get() - cost);
         if block.left.get() == 0 {
             lease.used_up(block, now);
         }
-        true
+        Some(block.stamp)
     }
 
-    /// How much to ask a counter for.
+    /// How much to ask a counter for. One request at a time asks for a block: all that come at once would take all there
+    /// is, and other instances get nothing.
     pub fn block_size(&self, key: &[u8; 32], cost: u64, now: f64) -> u64 {
-        let lease = self.leases.borrow_mut().get(key, now);
-        lease.map_or(cost, |lease| lease.size.get().min(lease.left.get() / SHARE).max(cost))
+        let Some(lease) = self.leases.borrow_mut().get(key, now) else { return cost };
+        let size = lease.size.get().min(lease.left.get() / SHARE);
+        if size <= cost || now < lease.asking_until.get() {
+            return cost;
+        }
+        lease.asking_until.set(now + ASKING_MS);
+        size
     }
 
     /// Keeps what a counter gave beyond `cost`, for as long as it may be spent: until `hold_ms` after `asked`. Gives back
     /// the block, where there is anything in it.
-    pub fn keep(&self, key: [u8; 32], count: &Count, cost: u64, asked: f64, hold_ms: u64) -> Option<Rc<Block>> {
+    pub fn keep(&self, key: [u8; 32], count: &Count, cost: u64, (asked, hold_ms): (f64, u64)) -> Option<Rc<Block>> {
         let mut leases = self.leases.borrow_mut();
         let lease = leases.get(&key, asked).unwrap_or_default();
         leases.put(key, Rc::clone(&lease), asked + PACE_MS);
         lease.left.set(count.left);
         let rest = count.taken.saturating_sub(cost);
         if rest == 0 {
-            lease.size.set(lease.size.get().saturating_mul(2).clamp(2, MOST));
+            // Requests that had to ask for themselves alone are what the next block is for.
+            lease.size.set(lease.size.get().max(1).saturating_add(cost).min(MOST));
             return None;
         }
+        lease.asking_until.set(0.0);
         let until = asked + hold_ms as f64;
         let half = asked + hold_ms as f64 / 2.0;
         let block = Rc::new(Block { left: Cell::new(rest), taken: count.taken, stamp: count.stamp, until, half });
@@ -123,10 +136,11 @@ impl Known {
         Some(block)
     }
 
-    /// Puts back what was spent of a block.
-    pub fn put_back(&self, key: &[u8; 32], cost: u64, now: f64) {
+    /// Puts back what was spent of a block with this stamp. Where that has ended, or is used up, it has been counted: in a
+    /// younger one it would be given back as if it had been taken later.
+    pub fn put_back(&self, key: &[u8; 32], (cost, stamp): (u64, u64), now: f64) {
         if let Some(lease) = self.leases.borrow_mut().get(key, now)
-            && let Some(block) = lease.blocks.borrow().iter().find(|block| block.until > now)
+            && let Some(block) = lease.blocks.borrow().iter().find(|block| block.until > now && block.stamp == stamp)
         {
             block.left.set(block.left.get() + cost);
         }
@@ -193,4 +207,42 @@ impl Lease {
 fn whole(ms: f64) -> u64 {
     // The cast saturates.
     ms.max(0.0).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn gives(taken: u64, left: u64) -> Count {
+        Count { taken, left, ..Count::default() }
+    }
+
+    #[test]
+    fn one_request_at_a_time_asks_for_a_block() {
+        let known = Known::default();
+        assert_eq!(known.block_size(&KEY, 1, 0.0), 1);
+        known.keep(KEY, &gives(1, 1_000), 1, (0.0, 5_000));
+        let mut all: Vec<u64> = (0..64).map(|_| known.block_size(&KEY, 1, 1.0)).collect();
+        all.sort_unstable();
+        assert_eq!((all[62], all[63]), (1, 2));
+        // One that never hears of its block holds the others up for a moment.
+        assert_eq!(known.block_size(&KEY, 1, 1.0 + ASKING_MS), 2);
+        known.keep(KEY, &gives(2, 900), 1, (2.0, 5_000));
+        assert!(known.spend(&KEY, 1, 3.0).is_some());
+        assert!(known.spend(&KEY, 1, 3.0).is_none());
+        assert_eq!(known.block_size(&KEY, 1, 3.0), 4);
+    }
+
+    #[test]
+    fn block_is_for_as_many_as_had_to_ask_and_a_small_part_of_what_is_left() {
+        let known = Known::default();
+        for _ in 0..30 {
+            known.keep(KEY, &gives(1, 1_000), 1, (0.0, 5_000));
+        }
+        assert_eq!(known.block_size(&KEY, 1, 1.0), 31);
+        known.keep(KEY, &gives(31, 100), 1, (1.0, 5_000));
+        assert_eq!(known.block_size(&KEY, 1, 1.0), 5);
+    }
 }

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ thread_local! {
 /// A clock that is moved.
 pub struct Clock {
     /// Milliseconds since 1970.
-    now: Cell<f64>,
+    now: Rc<Cell<f64>>,
     /// Until when somebody waits, and since which round.
     waiting: RefCell<BTreeMap<u64, (f64, u64)>>,
     next: Cell<u64>,
@@ -35,12 +36,17 @@ struct Waiting<'a> {
 
 impl Clock {
     pub fn new(now: f64) -> Clock {
-        Clock { now: Cell::new(now), waiting: RefCell::default(), next: Cell::new(0), moved: Cell::new(0) }
+        Clock { now: Rc::new(Cell::new(now)), waiting: RefCell::default(), next: Cell::new(0), moved: Cell::new(0) }
     }
 
     /// Milliseconds since 1970.
     pub fn now(&self) -> f64 {
         self.now.get()
+    }
+
+    /// The hands of the clock, for whoever only looks at them.
+    pub fn shared(&self) -> Rc<Cell<f64>> {
+        Rc::clone(&self.now)
     }
 
     pub fn set(&self, now: f64) {

@@ -55,3 +55,68 @@ impl Shelf {
         }
     }
 }
+
+/// A rate limiter as Cloudflare's is seen from outside: so many requests of a key in each period, and then no more.
+#[derive(Debug, Default)]
+pub struct Limiter {
+    pub limit: u64,
+    pub period_ms: u64,
+    /// How many there were of a key, and in which period.
+    counts: BTreeMap<String, (u64, u64)>,
+}
+
+impl Limiter {
+    pub fn new(limit: u64, period_ms: u64) -> Limiter {
+        Limiter { limit, period_ms, counts: BTreeMap::new() }
+    }
+
+    /// Whether one more may pass.
+    pub fn admit(&mut self, key: &str, now_ms: u64) -> bool {
+        let period = now_ms / self.period_ms.max(1);
+        let (last, count) = self.counts.entry(key.to_owned()).or_default();
+        if *last != period {
+            (*last, *count) = (period, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::{Act, Ask, Meter};
+
+    fn take(counter: &str) -> Question {
+        let meter = Meter::Bucket { limit: 1, period_ms: 1_000, burst: 2 };
+        Question { counter: counter.to_owned(), ask: Ask { act: Act::Take { least: 1, most: 1 }, meter } }
+    }
+
+    #[test]
+    fn each_counter_counts_by_itself_and_is_forgotten_when_it_says_nothing() {
+        let mut shelf = Shelf::default();
+        let mut taken = |counter, now_ms| shelf.count(&take(counter), now_ms).map(|count| count.taken);
+        assert_eq!([taken("a", 0), taken("a", 0), taken("a", 0), taken("b", 0)], [Ok(1), Ok(1), Ok(0), Ok(1)]);
+        assert_eq!([taken("a", 2_000), taken("a", 2_000), taken("a", 2_000)], [Ok(1), Ok(1), Ok(0)]);
+        assert_eq!(shelf.kept.get("a").map(|(_, until)| *until), Some(4_000));
+    }
+
+    #[test]
+    fn counters_that_are_down_count_nothing_and_slow_ones_do() {
+        let mut shelf = Shelf { counting: Counting::Down, ..Shelf::default() };
+        assert!(shelf.count(&take("a"), 0).is_err());
+        assert!(shelf.kept.is_empty());
+        shelf.counting = Counting::Slow;
+        assert_eq!(shelf.count(&take("a"), 0).map(|count| count.left), Ok(1));
+    }
+
+    #[test]
+    fn what_was_written_over_is_told_and_begins_anew() {
+        let mut shelf = Shelf::default();
+        let count = |shelf: &mut Shelf| shelf.count(&take("a"), 0).map(|count| (count.left, count.unreadable));
+        assert_eq!(count(&mut shelf), Ok((1, false)));
+        shelf.corrupt();
+        assert_eq!(count(&mut shelf), Ok((1, true)));
+        assert_eq!(count(&mut shelf), Ok((0, false)));
+    }
+}

@@ -1,7 +1,7 @@
 //! A bucket: what was taken is a debt, which shrinks with the time.
 
 use super::line::{Line, Words};
-use super::{Act, BEHIND_MS, Count, MOST, steady};
+use super::{Act, BEHIND_MS, Count, MOST, steady, wait};
 
 /// A bucket as a question finds it: the debt is that of now.
 pub struct Bucket {
@@ -9,6 +9,8 @@ pub struct Bucket {
     period: u64,
     burst: u64,
     now: u64,
+    /// By how much that is later than the clock says.
+    ahead: u64,
     debt: u64,
     unreadable: bool,
     /// Whether there is something to write. What only went by is found again from the state as it was.
@@ -34,13 +36,22 @@ fn parse(state: &str) -> Option<Kept> {
 impl Bucket {
     pub fn read(limit: u64, period: u64, burst: u64, state: Option<&str>, now: u64) -> Bucket {
         let kept = state.map(parse);
-        let mut bucket =
-            Bucket { limit, period, burst, now, debt: 0, unreadable: matches!(kept, Some(None)), changed: false };
+        let mut bucket = Bucket {
+            limit,
+            period,
+            burst,
+            now,
+            ahead: 0,
+            debt: 0,
+            unreadable: matches!(kept, Some(None)),
+            changed: false,
+        };
         if let Some(Some(kept)) = kept
             && kept.period == period
         {
             // A clock that has been set back is written down, or nothing would ever go by for those who are refused.
             (bucket.now, bucket.changed) = steady(kept.at, now);
+            bucket.ahead = bucket.now - now;
             let gone = limit.saturating_mul(bucket.now.saturating_sub(kept.at));
             bucket.debt = kept.debt.min(bucket.deepest()).saturating_sub(gone);
         }
@@ -97,10 +108,10 @@ impl Bucket {
         let room = self.burst.checked_sub(least).map(|rest| rest * self.period);
         let retry_ms = match room {
             _ if least == 0 => 0,
-            Some(room) => self.debt.saturating_sub(room).div_ceil(self.limit),
+            Some(room) => wait(self.debt.saturating_sub(room).div_ceil(self.limit), self.ahead),
             None => MOST,
         };
-        let reset_ms = self.debt.div_ceil(self.limit);
+        let reset_ms = wait(self.debt.div_ceil(self.limit), self.ahead);
         Count { taken, left: self.left(), retry_ms, reset_ms, stamp: self.now, unreadable: self.unreadable }
     }
 

@@ -1,12 +1,14 @@
 //! A sum: amounts, each of which counts until it is due.
 
 use super::line::{Line, Words};
-use super::{Act, Count, ENTRIES, MOST, steady};
+use super::{Act, Count, ENTRIES, MOST, steady, wait};
 
 /// A sum as a question finds it: what is due is gone.
 pub struct Sum {
     limit: u64,
     now: u64,
+    /// By how much that is later than the clock says.
+    ahead: u64,
     /// When it is due what is taken now.
     due: u64,
     entries: Vec<Entry>,
@@ -74,9 +76,9 @@ impl Sum {
         let kept = state.map(parse);
         let unreadable = matches!(kept, Some(None));
         let (at, kept) = kept.flatten().unwrap_or_default();
-        let (now, set_back) = steady(at, now);
+        let (clock, (now, set_back)) = (now, steady(at, now));
         let Terms { due, latest } = terms(now);
-        let mut sum = Sum { limit, now, due, entries: Vec::new(), unreadable, changed: set_back };
+        let mut sum = Sum { limit, now, ahead: now - clock, due, entries: Vec::new(), unreadable, changed: set_back };
         for entry in kept {
             if entry.due > latest {
                 // Written down, or it would be due later with every question that is refused.
@@ -169,10 +171,14 @@ impl Sum {
         for entry in self.entries.iter().rev() {
             later = later.saturating_add(entry.amount);
             if later > room {
-                return entry.due.saturating_sub(self.now);
+                return self.wait_for(entry);
             }
         }
         0
+    }
+
+    fn wait_for(&self, entry: &Entry) -> u64 {
+        wait(entry.due.saturating_sub(self.now), self.ahead)
     }
 
     pub fn count(&self, taken: u64, least: u64) -> Count {
@@ -180,7 +186,7 @@ impl Sum {
             taken,
             left: self.limit.saturating_sub(self.used()),
             retry_ms: self.retry_ms(least),
-            reset_ms: self.entries.last().map_or(0, |entry| entry.due.saturating_sub(self.now)),
+            reset_ms: self.entries.last().map_or(0, |entry| self.wait_for(entry)),
             stamp: self.due,
             unreadable: self.unreadable,
         }

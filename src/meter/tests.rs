@@ -1,4 +1,4 @@
-//! What counters answer, by example. The laws are in `tests/meter_laws.rs`.
+//! What counters answer, by example. The laws are in `tests/meter.rs`.
 
 use super::*;
 
@@ -216,7 +216,8 @@ fn other_lines_are_no_questions() {
 fn a_clock_that_goes_back_a_little_stands_still() {
     let mut counter = Counter::default();
     counter.take(20, RATE, 10_000);
-    assert_eq!(counter.take(1, RATE, 9_000).retry_ms, 600);
+    let count = counter.take(1, RATE, 9_000);
+    assert_eq!((count.stamp, count.retry_ms, count.reset_ms), (10_000, 1_600, 13_000));
     assert_eq!(counter.take(1, RATE, 10_600).taken, 1);
 }
 
@@ -249,4 +250,14 @@ fn a_sum_has_only_so_many_entries() {
     assert_eq!(state.split(' ').count(), 2 + 2 * ENTRIES);
     assert!(state.ends_with(" 1002501 501"), "the last ones count together");
     assert_eq!(counter.ask(Act::Look { least: 1 }, fine, 2_500).left, MOST - 2_500);
+}
+
+#[test]
+fn charges_beyond_all_numbers_are_the_largest_one() {
+    let mut counter = Counter::default();
+    for _ in 0..3 {
+        counter.ask(Act::Charge { amount: MOST }, WINDOW, 1_000);
+    }
+    assert_eq!(counter.0.as_deref(), Some("sum 1000 2000 9007199254740991"));
+    assert_eq!(counter.ask(Act::Return { amount: MOST, stamp: 2_000 }, WINDOW, 1_000).left, 10);
 }

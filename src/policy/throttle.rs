@@ -225,7 +225,7 @@ impl Turn<'_> {
         let least = self.cost;
         let most = match self.hold_ms {
             0 => least,
-            _ => self.applied.limit.known.block_size(&self.values.hash, least, now),
+            _ => self.applied.limit.known.block_size(&self.place, least, now),
         };
         Question { counter: self.counter.clone(), ask: self.ask(host, Act::Take { least, most }) }
     }

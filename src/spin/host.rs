@@ -2,12 +2,15 @@
 
 use super::failure::failure;
 use super::message;
+use super::pages::Pages;
 use super::redis::Redis;
+use super::watch::watched;
 use crate::body::Body;
 use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
+use crate::zone;
 use bytes::Bytes;
 use http::Response;
 use spin_sdk::key_value::{Error as StoreError, Store};
@@ -15,6 +18,7 @@ use spin_sdk::wasip3;
 use spin_sdk::wasip3::http::client;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -22,28 +26,16 @@ use std::time::{Duration, SystemTime};
 #[derive(Default)]
 pub struct SpinHost {
     redis: Redis,
+    pages: Rc<Pages>,
 }
-
-/// How long Redis may take to decide a claim: it takes a millisecond, or is not well.
-const CLAIM: Duration = Duration::from_secs(5);
 
 /// Spin's stores have no time to live, so a value with one carries it: this, milliseconds since 1970, a line feed, the
 /// value.
 const EXPIRES: &[u8] = b"edgate-expires:";
 
-/// The end of a body.
-struct Sent;
-
-impl Watch for Sent {
-    fn ended(&self, _: Duration) -> Task<'_, bool> {
-        Box::pin(std::future::ready(true))
-    }
-}
-
 impl Host for SpinHost {
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(since_epoch.as_secs_f64() * 1000.0)
+        now()
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -113,21 +105,24 @@ impl Host for SpinHost {
     fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         Box::pin(async move {
             let address = redis.ok_or_else(|| HostError::Denied("there is no `gateway.redis`".to_owned()))?;
-            within(CLAIM, self.redis.claim(address, key, ttl)).await.unwrap_or_else(|| {
-                self.redis.close();
-                Err(HostError::Timeout)
-            })
+            self.redis.claim(address, key, ttl).await
         })
     }
 
     fn count<'a>(
         &'a self,
-        _: &'a Counters,
+        place: &'a Counters,
         questions: &'a [Question],
-        _: Duration,
+        timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let answers = questions.iter().map(|_| Err(HostError::Other("not counted".to_owned()))).collect();
-        Box::pin(std::future::ready(answers))
+        Box::pin(async move {
+            let failed = |error| vec![Err(error); questions.len()];
+            let Some(address) = place.redis.as_deref() else {
+                let counted = within(timeout, self.pages.count(&place.store, questions, || now().whole_ms())).await;
+                return counted.unwrap_or_else(|| failed(HostError::Timeout));
+            };
+            self.redis.count(address, questions, timeout).await.unwrap_or_else(failed)
+        })
     }
 
     fn admit<'a>(&'a self, binding: &'a str, _: &'a str, _: Duration) -> Task<'a, Result<bool, HostError>> {
@@ -135,12 +130,12 @@ impl Host for SpinHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn offset(&self, _zone: &str, _at: Timestamp) -> Option<i64> {
-        None
+    fn offset(&self, zone: &str, at: Timestamp) -> Option<i64> {
+        zone::offset(zone, at)
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {
-        (body, Box::new(Sent))
+        watched(body)
     }
 
     fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {
@@ -167,8 +162,13 @@ impl Host for SpinHost {
     }
 }
 
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since_epoch.as_secs_f64() * 1000.0)
+}
+
 /// Waits for a future, but not for ever.
-async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut late) = (pin!(future), pin!(spin_sdk::time::sleep(timeout)));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),

@@ -1,6 +1,8 @@
 //! Requests and responses between `wasi:http` and the core.
 
 use super::failure::failure;
+use super::host::within;
+use super::watch::Over;
 use crate::body::{Body, HostBody};
 use crate::headers::{content_length, remove_where, section_size};
 use crate::host::{ClientFacts, HostError, Incoming, Outgoing};
@@ -8,10 +10,12 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Scheme, Trailers};
-use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult};
+use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
 use spin_sdk::wasip3::{self, wit_future, wit_stream};
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A body that the host holds: its stream, and how it ends.
 pub struct Stream {
@@ -19,10 +23,15 @@ pub struct Stream {
     first: Option<Vec<u8>>,
     reader: StreamReader<u8>,
     end: FutureReader<Result<Option<Trailers>, ErrorCode>>,
+    /// Those who want to know when it is over: both stages of limits may.
+    pub watchers: Vec<Over>,
 }
 
 /// How much is read at once where a body must be looked at.
 const CHUNK: usize = 64 * 1024;
+
+/// How often it is looked whether anybody still takes a stream that is watched, and on which nothing comes.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The request as the core takes it.
 pub async fn incoming(request: types::Request) -> Incoming {
@@ -77,7 +86,7 @@ async fn body(request: types::Request, method: &Method, headers: &HeaderMap) -> 
         }
         first = Some(chunk);
     }
-    Body::host(Stream { first, reader, end }, length)
+    Body::host(Stream { first, reader, end, watchers: Vec::new() }, length)
 }
 
 /// The answer as the host takes it.
@@ -132,7 +141,7 @@ pub fn response(response: types::Response) -> Result<Response<Body>, HostError> 
     let length = content_length(&headers).ok().flatten();
     let (_, done) = wit_future::new::<Result<(), ErrorCode>>(|| Ok(()));
     let (reader, end) = types::Response::consume_body(response, done);
-    let mut response = Response::new(Body::host(Stream { first: None, reader, end }, length));
+    let mut response = Response::new(Body::host(Stream { first: None, reader, end, watchers: Vec::new() }, length));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
@@ -151,7 +160,7 @@ pub async fn collect(body: Body, most: u64) -> Result<Bytes, HostError> {
         return Err(HostError::BodyTooLarge);
     }
     let stream = handle.downcast::<Stream>().map_err(|_| HostError::Other("a body of another host".to_owned()))?;
-    let Stream { first, mut reader, end } = *stream;
+    let Stream { first, mut reader, end, watchers: _watchers } = *stream;
     let mut content = first.unwrap_or_default();
     loop {
         if content.len() as u64 > most {
@@ -180,8 +189,10 @@ type Content = (Option<StreamReader<u8>>, FutureReader<Result<Option<Trailers>, 
 fn content(body: Body, over: &Rc<Cell<bool>>) -> Content {
     match body {
         Body::Host(HostBody { handle, limit, .. }) => match (handle.downcast::<Stream>(), limit) {
-            (Ok(stream), None) if stream.first.is_none() => (Some(stream.reader), stream.end),
-            (Ok(stream), limit) => counted(*stream, limit, Rc::clone(over)),
+            (Ok(stream), None) if stream.first.is_none() && stream.watchers.is_empty() => {
+                (Some(stream.reader), stream.end)
+            }
+            (Ok(stream), limit) => copied(*stream, limit, Rc::clone(over)),
             // Not a stream of this host's: there is none.
             (Err(_), _) => (None, at_end()),
         },
@@ -200,20 +211,28 @@ fn at_end() -> FutureReader<Result<Option<Trailers>, ErrorCode>> {
     wit_future::new(|| Ok(None)).1
 }
 
-/// Copies a stream, and ends it with an error where it is too large.
-fn counted(stream: Stream, limit: Option<u64>, over: Rc<Cell<bool>>) -> Content {
+/// Copies a stream, and ends it with an error where it is too large. Whoever watches it knows when it is over: it was
+/// read to its end and taken, it broke off, or nobody takes it any more.
+fn copied(stream: Stream, limit: Option<u64>, over: Rc<Cell<bool>>) -> Content {
     let (mut writer, contents) = wit_stream::new::<u8>();
     let (end_writer, end) =
         wit_future::new(|| Err(ErrorCode::InternalError(Some("the body was not finished".to_owned()))));
     wasip3::spawn(async move {
-        let Stream { first, mut reader, end } = stream;
+        let Stream { first, mut reader, end, watchers } = stream;
         let mut passed = 0u64;
         let mut next = first;
         let outcome = loop {
             let (ended, chunk) = match next.take() {
                 Some(chunk) => (false, chunk),
                 None => {
-                    let (result, chunk) = reader.read(Vec::with_capacity(CHUNK)).await;
+                    let read = reader.read(Vec::with_capacity(CHUNK));
+                    let (result, chunk) = match watchers.is_empty() {
+                        true => read.await,
+                        false => match while_wanted(&mut writer, read).await {
+                            Some(read) => read,
+                            None => return,
+                        },
+                    };
                     (matches!(result, StreamResult::Dropped), chunk)
                 }
             };
@@ -235,6 +254,20 @@ fn counted(stream: Stream, limit: Option<u64>, over: Rc<Cell<bool>>) -> Content 
         let _ = end_writer.write(outcome).await;
     });
     (Some(contents), end)
+}
+
+/// Waits for something to write, as long as somebody takes it: whether anybody does, only writing tells, and writing
+/// nothing is enough.
+async fn while_wanted<T>(writer: &mut StreamWriter<u8>, next: impl Future<Output = T>) -> Option<T> {
+    let mut next = pin!(next);
+    loop {
+        if let Some(next) = within(LOOK, next.as_mut()).await {
+            return Some(next);
+        }
+        if matches!(writer.write(Vec::new()).await, (StreamResult::Dropped, _)) {
+            return None;
+        }
+    }
 }
 
 fn fields(fields: &Fields) -> HeaderMap {

@@ -160,3 +160,79 @@ the upstreams of parts get, and later ones what is made of the answers:
 "
     );
 }
+
+/// Limits of every accuracy, keys that a policy takes away, and tiers.
+const LIMITS: &str = r#"
+[gateway]
+TARGETS
+
+[consumer.acme]
+api_keys = [{ sha256 = "fc99ba00afac19fb0d1c64fe91ff8f89d02e0af922386cbdb3c3e24afa86d493" }]
+
+[limit.per-client]
+rate = "2/1h"
+key = "client.address"
+tiers = [{ when = "header.x-plan == 'gold'", rate = "20/1h", burst = 5 }]
+exempt = { addresses = ["10.0.0.0/8"] }
+
+[limit.per-session]
+quota = "1000/day"
+key = ["cookie.session", "query.page"]
+accuracy = "leased"
+cost = { response_header = "x-cost", estimate = 2 }
+
+[limit.per-user]
+concurrency = 3
+key = "identity.consumer or client.address"
+dry_run = true
+
+[limit.all]
+rate = "5000/1m"
+key = "global"
+accuracy = "ALL"
+
+[upstream.orders]
+url = "https://orders.example.com"
+
+[route.orders]
+match = { path = "/orders" }
+upstream = "orders"
+limits = ["per-client", "all", { limit = "per-session", cost = 3 }, "per-user"]
+authenticate = { methods = ["api_key"] }
+request_headers = { remove = ["cookie", "x-plan"] }
+
+[route.search]
+match = { path = "/search" }
+upstream = "orders"
+limits = ["per-session"]
+"#;
+
+#[test]
+fn limits_are_told_with_what_they_count() {
+    let folder = Folder::new("explain-limits");
+    let key = "X-API-Key: edgate_2WZm45yZYkRQJMPmNKz2njmF7xGTob3BcLv2ZF08Ueb0iwq1T";
+    let mut text = String::new();
+    for (name, targets, all, command) in [
+        (
+            "a tier",
+            "targets = [\"cloudflare\"]",
+            "regional",
+            &["GET", "/orders", "-H", key, "-H", "X-Plan: gold", "-H", "Cookie: a=b; session=7"][..],
+        ),
+        (
+            "an exempt client, and a parameter that says two things",
+            "redis = \"redis://redis.example.com\"",
+            "local",
+            &["GET", "/orders?page=1&page=2", "-H", key, "--peer", "10.1.2.3"],
+        ),
+        ("nobody who is known", "targets = [\"spin\"]", "local", &["GET", "/orders", "--peer", "2001:db8::7"]),
+        ("what only the answer tells", "", "leased", &["GET", "/search?page=1"]),
+    ] {
+        folder.write("edgate.toml", &LIMITS.replace("TARGETS", targets).replace("ALL", all));
+        let outcome = folder.run(&[&["explain"], command].concat());
+        let rows = outcome.out.lines().skip_while(|line| !line.starts_with("limit "));
+        let rows: Vec<&str> = rows.take_while(|line| !line.is_empty()).collect();
+        text += &format!("### {name}\n{}\n{}({:?})\n\n", rows.join("\n"), outcome.err, outcome.exit);
+    }
+    super::key::expect("explain/limits.txt", &text);
+}

@@ -7,8 +7,12 @@ use edgate::cli::world::World;
 use edgate::password::{self, Hash};
 
 /// 2026-01-01T00:00:00Z, with no randomness at all.
-pub const WORLD: World =
-    World { now: || 1_767_225_600, random: || Ok([7; 32]), password: || Ok("open sesame".to_owned()) };
+pub const WORLD: World = World {
+    now: || 1_767_225_600,
+    random: || Ok([7; 32]),
+    password: || Ok("open sesame".to_owned()),
+    variable: |_| None,
+};
 
 /// Holds a text against the file that has it; EDGATE_BLESS=1 writes that anew.
 pub fn expect(name: &str, text: &str) {

@@ -9,7 +9,12 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// 2026-11-24T09:00:00Z, with no randomness at all.
-const WORLD: World = World { now: || 1_795_510_800, random: || Ok([7; 32]), password: || Ok("open sesame".to_owned()) };
+const WORLD: World = World {
+    now: || 1_795_510_800,
+    random: || Ok([7; 32]),
+    password: || Ok("open sesame".to_owned()),
+    variable: |_| None,
+};
 
 /// A table of a TOML file: its header, and its lines without comments and empty ones.
 struct Table<'a> {

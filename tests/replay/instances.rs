@@ -30,6 +30,7 @@ pub async fn start(
         bindings: vec![("EDGATE".to_owned(), source)],
         secrets,
         stores: BTreeMap::from([(STORE.to_owned(), values)]),
+        ..Deployment::default()
     };
     start::start(host, &deployment, allowed).await
 }

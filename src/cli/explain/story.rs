@@ -2,7 +2,7 @@
 //! nearly took it.
 
 use super::request::Asked;
-use super::{Sent, Told, hint, plan};
+use super::{Scene, Sent, Told, hint, limits, plan};
 use crate::body::Body;
 use crate::cli::routes::{action, columns, conditions, host, methods};
 use crate::cli::{Exit, Outcome};
@@ -24,7 +24,8 @@ const MOST_BODY: usize = 2_000;
 
 pub type Rows = Vec<[String; 2]>;
 
-pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told, unknown: &[String]) -> Outcome {
+pub fn write(scene: &Scene<'_>, asked: &Asked, told: &Told) -> Outcome {
+    let Scene { gateway, sections, unknown, .. } = scene;
     let request = format!("{} {}://{}{}", asked.method, asked.scheme, asked.authority, asked.target());
     let mut rows: Rows = vec![["request".to_owned(), request]];
     let path = normalize(&asked.path, gateway.encoded_slashes).ok();
@@ -50,6 +51,7 @@ pub fn write(gateway: &Gateway, sections: &Sections, asked: &Asked, told: &Told,
         route(gateway, sections, entry, facts, &mut rows);
     }
     client(gateway, told, unknown, &mut rows);
+    rows.extend(limits::rows(scene, &told.ex));
     // As wide as the longest name there is, so that the values stand in one place for every request.
     rows.iter_mut().for_each(|[name, _]| *name = format!("{name:11}"));
     let mut text = columns([""; 2], &rows);
@@ -87,6 +89,7 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
         Action::Batch(_) => action(gateway, sections, entry),
         Action::Redirect(_) => format!("redirect: {}", action(gateway, sections, entry)),
         Action::Respond(_) => format!("respond: {}", action(gateway, sections, entry)),
+        Action::Admin(_) => format!("admin: {}", action(gateway, sections, entry)),
     };
     push("action", what);
 }

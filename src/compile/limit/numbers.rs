@@ -76,7 +76,7 @@ pub fn of_tier(tier: &Tier, own: &Numbers, place: &Place, diagnostics: &mut Diag
             | (Numbers::Calendar { .. } | Numbers::Rolling { .. }, Numbers::Calendar { .. } | Numbers::Rolling { .. })
     );
     if !same {
-        let message = "a tier has other numbers than its limit, and not others of another kind";
+        let message = "a tier changes the numbers of its limit, and not their kind";
         let help = "make another limit for those clients, with `exempt` on this one";
         diagnostics.push(Diagnostic::new(Code::BadLimit, place.clone(), message, "of another kind").help(help));
     }
@@ -183,7 +183,7 @@ fn quota(text: &str, place: &Place, diagnostics: &mut Diagnostics) -> Option<Num
 fn pair<'a>(text: &'a str, place: &Place, help: &str, diagnostics: &mut Diagnostics) -> Option<(u64, &'a str)> {
     let found = text.split_once('/').and_then(|(limit, time)| Some((limit.trim().parse().ok()?, time.trim())));
     if found.is_none() {
-        let message = format!("`{text}` says no number and no time");
+        let message = format!("`{text}` is not how many in which time");
         diagnostics.push(Diagnostic::new(Code::BadLimit, place.clone(), message, "cannot be read").help(help));
     }
     found

@@ -8,7 +8,7 @@ use crate::exchange::{Exchange, LimitNote, LimitOutcome, Taken};
 use crate::host::{Counters, Question, SharedHost, Watch};
 use crate::limit::{Cost, Limit, Numbers};
 use crate::meter::{Act, Ask};
-use http::Response;
+use http::{HeaderName, Response};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,11 +28,10 @@ pub fn ask_later(host: &SharedHost, counters: Rc<Counters>, questions: Vec<Quest
 }
 
 /// Counts what the answer says it cost, beside what was counted before.
-pub fn settle(throttle: &Throttle, host: &SharedHost, ex: &Exchange, response: &mut Response<Body>) {
+pub fn settle(throttle: &Throttle, host: &SharedHost, ex: &mut Exchange, response: &mut Response<Body>) {
     for (position, applied) in throttle.limits.iter().enumerate() {
         let Cost::Answered { field, most, .. } = applied.cost() else { continue };
-        let said = response.headers_mut().remove(field);
-        let said = said.and_then(|said| said.to_str().ok()?.trim().parse::<u64>().ok());
+        let said = said(field, &mut ex.notes.said, response);
         let note = |note: &&LimitNote| note.stage == throttle.stage && note.position == position;
         let Some(note) = ex.notes.limits.iter().find(note) else { continue };
         let (Some(said), LimitOutcome::Admitted) = (said, note.outcome) else { continue };
@@ -42,7 +41,7 @@ pub fn settle(throttle: &Throttle, host: &SharedHost, ex: &Exchange, response: &
                 Some(0) => continue,
                 Some(amount) => Act::Charge { amount },
                 None if note.by == Some("lease") => {
-                    applied.limit.known.put_back(&taken.key, taken.amount - cost, host.now().0);
+                    applied.limit.known.put_back(&taken.key, (taken.amount - cost, taken.stamp), host.now().0);
                     continue;
                 }
                 None => Act::Return { amount: taken.amount - cost, stamp: taken.stamp },
@@ -50,6 +49,17 @@ pub fn settle(throttle: &Throttle, host: &SharedHost, ex: &Exchange, response: &
             ask_again(host, &applied.limit, taken, act);
         }
     }
+}
+
+/// What a field of the answer says, which no client sees. Several limits may read it: the first takes it away.
+fn said(field: &HeaderName, known: &mut Vec<(HeaderName, Option<u64>)>, response: &mut Response<Body>) -> Option<u64> {
+    if let Some((_, said)) = known.iter().find(|(name, _)| name == field) {
+        return *said;
+    }
+    let value = response.headers_mut().remove(field);
+    let said = value.and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    known.push((field.clone(), said));
+    said
 }
 
 /// Has what is held given back when the answer has been sent, and not before.
@@ -63,9 +73,13 @@ pub fn hold(throttle: &Throttle, host: &SharedHost, ex: &mut Exchange, response:
     if held.is_empty() {
         return;
     }
+    let task_host = Rc::clone(host);
+    if ex.within.is_some() {
+        ex.afterwards.push(Box::pin(async move { give_back(&task_host, &held).await }));
+        return;
+    }
     let (body, watch) = host.watch(std::mem::take(response.body_mut()));
     *response.body_mut() = body;
-    let task_host = Rc::clone(host);
     host.wait_until(Box::pin(release(task_host, watch, held)));
 }
 
@@ -82,8 +96,12 @@ async fn release(host: SharedHost, watch: Box<dyn Watch>, mut held: Vec<(Rc<Limi
             }
         }
     }
-    for (limit, taken) in &held {
-        ask(&host, limit, taken, Act::Return { amount: taken.amount, stamp: taken.stamp }).await;
+    give_back(&host, &held).await;
+}
+
+async fn give_back(host: &SharedHost, held: &[(Rc<Limit>, Taken)]) {
+    for (limit, taken) in held {
+        ask(host, limit, taken, Act::Return { amount: taken.amount, stamp: taken.stamp }).await;
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Turn<'a> {
     numbers: Numbers,
     tier: Option<usize>,
     pub values: Values,
+    /// By what the instance knows what it knows of it.
+    pub place: [u8; 32],
     pub counter: String,
     pub cost: u64,
     /// For how long a block may be kept; 0 where none is taken.
@@ -27,7 +29,7 @@ pub struct Turn<'a> {
     pub left: Option<u64>,
     pub reset_ms: Option<u64>,
     pub retry_ms: Option<u64>,
-    /// What goes with giving back what a shared counter gave.
+    /// What goes with giving back what was taken, of a counter or of a block.
     stamp: Option<u64>,
 }
 
@@ -46,6 +48,7 @@ impl<'a> Turn<'a> {
             position,
             numbers: *numbers,
             tier,
+            place: limit.place(&values, tier),
             counter: limit.counter(numbers, &values),
             values,
             cost,
@@ -63,25 +66,40 @@ impl<'a> Turn<'a> {
     pub fn decide_here(&mut self, host: &SharedHost) {
         let limit = &self.applied.limit;
         let now = host.now().0;
-        let key = &self.values.hash;
         if limit.accuracy == Accuracy::Local {
             let ask = self.ask(&**host, Act::Take { least: self.cost, most: self.cost });
             self.by = "instance";
-            match limit.known.ask(*key, &ask, now) {
+            match limit.known.ask(self.place, &ask, now) {
                 Some(count) => {
                     self.decide(&count);
                     self.stamp = (count.taken > 0).then_some(count.stamp);
                 }
                 None => self.failed(),
             }
-        } else if let Some(retry_ms) = limit.known.denied(key, self.cost, now) {
+            return;
+        }
+        // What the instance has is there to be spent, whatever the counter has said since.
+        if self.spend(now) {
+            return;
+        }
+        if let Some(retry_ms) = limit.known.denied(&self.place, self.cost, now) {
             self.by = "memory";
             self.outcome = Some(LimitOutcome::Denied);
             self.retry_ms = Some(retry_ms).filter(|ms| *ms < MOST);
-        } else if self.hold_ms > 0 && limit.known.spend(key, self.cost, now) {
+        }
+    }
+
+    /// Whether a block that the instance has is enough.
+    fn spend(&mut self, now: f64) -> bool {
+        let known = &self.applied.limit.known;
+        let stamp = if self.hold_ms > 0 { known.spend(&self.place, self.cost, now) } else { None };
+        if stamp.is_some() {
             self.by = "lease";
             self.outcome = Some(LimitOutcome::Admitted);
+            self.stamp = stamp;
+            (self.left, self.reset_ms, self.retry_ms) = (None, None, None);
         }
+        stamp.is_some()
     }
 
     pub fn waits_for_counter(&self) -> bool {
@@ -110,12 +128,14 @@ impl<'a> Turn<'a> {
     /// Takes the answer of a shared counter, to a question that was asked then.
     pub fn counted(&mut self, host: &SharedHost, count: Count, asked: f64) {
         let limit = &self.applied.limit;
-        let key = self.values.hash;
+        let key = self.place;
         self.decide(&count);
         if count.taken == 0 {
             if !matches!(self.numbers, Numbers::Concurrency { .. }) {
                 limit.known.deny(key, self.cost, count.retry_ms, host.now().0);
             }
+            // Another request may have got a block meanwhile.
+            self.spend(host.now().0);
             return;
         }
         self.stamp = Some(count.stamp);
@@ -125,7 +145,7 @@ impl<'a> Turn<'a> {
         // How much the counter has left, others have not.
         self.left = None;
         self.reset_ms = None;
-        if let Some(block) = limit.known.keep(key, &count, self.cost, asked, self.hold_ms) {
+        if let Some(block) = limit.known.keep(key, &count, self.cost, (asked, self.hold_ms)) {
             // What is not used in time is given back.
             let (counter, limit, numbers) = (self.counter.clone(), Rc::clone(limit), self.numbers);
             let (task_host, hold) = (Rc::clone(host), Duration::from_millis(self.hold_ms));
@@ -173,13 +193,14 @@ impl<'a> Turn<'a> {
         let limit = &self.applied.limit;
         let now = host.now();
         let amount = self.cost;
-        let Some(stamp) = self.stamp.take() else {
-            limit.known.put_back(&self.values.hash, amount, now.0);
+        let stamp = self.stamp.take()?;
+        if self.by == "lease" {
+            limit.known.put_back(&self.place, (amount, stamp), now.0);
             return None;
-        };
+        }
         let ask = self.ask(&**host, Act::Return { amount, stamp });
         if limit.accuracy == Accuracy::Local {
-            limit.known.ask(self.values.hash, &ask, now.0);
+            limit.known.ask(self.place, &ask, now.0);
             return None;
         }
         Some(Question { counter: self.counter.clone(), ask })
@@ -188,10 +209,8 @@ impl<'a> Turn<'a> {
     /// What is left of it for the answer and the log. `None` where it was not asked, since another one refused already.
     pub fn note(self, host: &SharedHost, stage: Stage) -> Option<LimitNote> {
         let outcome = self.outcome?;
-        let (counter, key) = (self.counter.clone(), self.values.hash);
-        // What came of a block has no stamp of its own: it goes back to the block.
-        let stamp = self.stamp.or((self.by == "lease").then_some(0));
-        let taken = stamp.map(|stamp| Taken { counter, key, numbers: self.tier, stamp, amount: self.cost });
+        let (counter, key) = (self.counter.clone(), self.place);
+        let taken = self.stamp.map(|stamp| Taken { counter, key, numbers: self.tier, stamp, amount: self.cost });
         let (limit, numbers) = (&self.applied.limit, &self.numbers);
         let note = fields::note(&**host, limit, numbers, stage, self.position);
         let Turn { by, left, reset_ms, retry_ms, .. } = self;

@@ -1,8 +1,10 @@
 //! What stands between the load and the upstream: a Worker or a component, and its configuration.
 
+use crate::limited::{self, Accuracy, Kept, Place, Room};
 use crate::tokens::{AUDIENCE, ISSUER, verified_with};
 use anyhow::Result;
 use edgate_kit::credentials::algorithm::Algorithm;
+use edgate_kit::running::Deployment;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -23,8 +25,14 @@ pub enum Contestant {
     HonoTokens(Algorithm),
     /// edgate with one issuer, a route to an upstream, and one that always answers the same.
     EdgateTokens(Algorithm),
+    /// The JavaScript proxy behind a Durable Object for each client.
+    JsLimited(Kept, Room),
+    /// edgate with one route and a limit for each client.
+    Limited(Accuracy, Room),
     /// edgate on Spin, with one route.
     Spin,
+    /// The same, with a limit for each client.
+    SpinLimited(Place, Accuracy, Room),
 }
 
 /// Whether edgate writes its access log. The JavaScript Workers have none.
@@ -40,13 +48,14 @@ pub const fn edgate(routes: usize) -> Contestant {
 }
 
 impl Contestant {
-    /// The bindings it gets, before an upstream at this address.
-    pub fn bindings(self, upstream: SocketAddr) -> Result<Vec<(String, Value)>> {
+    /// What it is started with, before an upstream at this address and, where it wants one, beside this Redis.
+    pub fn deployment(self, upstream: SocketAddr, redis: Option<String>) -> Result<Deployment> {
         let url = format!("http://{upstream}");
-        Ok(match self {
+        let proxying = |routes, log| proxying(routes, log, &url);
+        let bindings = match self {
             Contestant::Js | Contestant::Hono => vec![("UPSTREAM".to_owned(), json!(url))],
             Contestant::JsConstant => Vec::new(),
-            Contestant::Edgate { routes, log } => proxying(routes, log, &url),
+            Contestant::Edgate { routes, log } => proxying(routes, log),
             Contestant::EdgateConstant => {
                 vec![general(Log::Off), ("ROUTE_HELLO".to_owned(), hello())]
             }
@@ -58,8 +67,16 @@ impl Contestant {
                 std::iter::once(key).chain(texts).map(|(name, value)| (name.to_owned(), value)).collect()
             }
             Contestant::EdgateTokens(algorithm) => verifying(algorithm, &url)?,
-            Contestant::Spin => proxying(1, Log::Off, &url),
-        })
+            Contestant::Spin => proxying(1, Log::Off),
+            Contestant::JsLimited(_, room) => return Ok(limited::by_hand(room, &url)),
+            Contestant::Limited(accuracy, room) => {
+                return Ok(limited::limiting(accuracy, room, proxying(1, Log::Off)));
+            }
+            Contestant::SpinLimited(_, accuracy, room) => {
+                return Ok(limited::limiting_on_spin((accuracy, room), redis, proxying(1, Log::Off)));
+            }
+        };
+        Ok(Deployment { bindings, ..Deployment::default() })
     }
 }
 

@@ -3,13 +3,10 @@
 use crate::contestant::{Contestant, edgate};
 use crate::gateway::{Places, on_workerd};
 use crate::load;
-use crate::plan::{Ask, Plan};
-use crate::say;
+use crate::plan::{Plan, get};
 use crate::statistics::Spread;
-use crate::upstream;
 use anyhow::Result;
-use edgate_kit::running::Deployment;
-use hyper::Method;
+use edgate_bench::program::say;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -49,11 +46,9 @@ pub async fn measure(places: &Places, plan: &Plan, upstream: SocketAddr) -> Resu
 
 /// In milliseconds.
 async fn one(contestant: Contestant, places: &Places, upstream: SocketAddr) -> Result<f64> {
-    let deployment = Deployment { bindings: contestant.bindings(upstream)?, ..Deployment::default() };
-    let path = "/svc0/items/42".to_owned();
-    let ask = Ask { method: Method::GET, path, sends: 0, gets: upstream::ITEM, tokens: None };
+    let deployment = contestant.deployment(upstream, None)?;
     let start = Instant::now();
     let workerd = on_workerd(places, contestant, &deployment).await?;
-    load::once(workerd.address(), &ask).await?;
+    load::once(workerd.address(), &get(0)).await?;
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }

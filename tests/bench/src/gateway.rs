@@ -2,10 +2,14 @@
 
 use crate::contestant::Contestant;
 use crate::cpu;
+use crate::limited::{Kept, Place, Room};
+use crate::load;
+use crate::plan::get;
 use anyhow::{Context, Result, ensure};
+use edgate_kit::redis::Redis;
 use edgate_kit::running::{Deployment, Running};
 use edgate_kit::spin::{self, Spin};
-use edgate_kit::workerd::{self, Claims, Format, Workerd};
+use edgate_kit::workerd::{self, Counters, Format, Objects, Workerd};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,17 +23,23 @@ pub struct Places {
     pub edgate: PathBuf,
     component: PathBuf,
     workers: PathBuf,
-    /// Where hono's Workers are after bundling, each in a folder of its own.
+    /// Where Workers of several modules are after bundling, each in a folder of its own.
     bundled: PathBuf,
 }
 
-/// The Workers that are written with hono.
+/// The Workers of several modules: those that are written with hono, and those with Durable Objects before the proxy.
 const HONO: &str = "hono";
 const HONO_JWT: &str = "hono-jwt";
+const OBJECT: &str = "object";
+const OBJECT_MEMORY: &str = "object-memory";
 
 /// A contestant that runs. It ends when it is dropped.
 #[derive(Debug)]
-pub struct Gateway(Running);
+pub struct Gateway {
+    running: Running,
+    /// Its counters, where they are there.
+    _redis: Option<Redis>,
+}
 
 impl Places {
     /// Finds the runtimes and the Workers, and bundles what needs it.
@@ -44,7 +54,7 @@ impl Places {
         for path in [&places.workerd, &places.edgate.join("index.js")] {
             ensure!(path.exists(), "there is no {}: run scripts/bench without --no-build", path.display());
         }
-        for worker in [HONO, HONO_JWT] {
+        for worker in [HONO, HONO_JWT, OBJECT, OBJECT_MEMORY] {
             places.bundle(root, worker)?;
         }
         Ok(places)
@@ -53,6 +63,7 @@ impl Places {
     fn bundle(&self, root: &Path, worker: &str) -> Result<()> {
         let mut esbuild = Command::new(root.join("node_modules/.bin/esbuild"));
         esbuild.args(["--bundle", "--minify", "--format=esm", "--log-level=warning"]);
+        esbuild.arg("--external:cloudflare:workers");
         esbuild.arg(self.workers.join(worker).join("index.js"));
         esbuild.arg(format!("--outfile={}", self.bundled.join(worker).join("index.js").display()));
         let status = esbuild.status().context("cannot start esbuild")?;
@@ -66,8 +77,11 @@ impl Places {
             Contestant::JsConstant => self.workers.join("constant"),
             Contestant::Hono => self.bundled.join(HONO),
             Contestant::HonoTokens(_) => self.bundled.join(HONO_JWT),
+            Contestant::JsLimited(Kept::Storage, _) => self.bundled.join(OBJECT),
+            Contestant::JsLimited(Kept::Memory, _) => self.bundled.join(OBJECT_MEMORY),
             Contestant::Edgate { .. } | Contestant::EdgateConstant => self.edgate.clone(),
-            Contestant::EdgateTokens(_) | Contestant::Spin => self.edgate.clone(),
+            Contestant::EdgateTokens(_) | Contestant::Limited(..) => self.edgate.clone(),
+            Contestant::Spin | Contestant::SpinLimited(..) => self.component.clone(),
         }
     }
 }
@@ -75,37 +89,56 @@ impl Places {
 impl Gateway {
     /// Starts a contestant and waits until it listens.
     pub async fn start(contestant: Contestant, places: &Places, upstream: SocketAddr) -> Result<Gateway> {
-        let deployment = Deployment { bindings: contestant.bindings(upstream)?, ..Deployment::default() };
-        Ok(Gateway(match contestant {
-            Contestant::Spin => Running::Spin(on_spin(places, upstream, &deployment).await?),
+        let redis = match contestant {
+            Contestant::SpinLimited(Place::Redis, ..) => Some(Redis::start().await?),
+            _ => None,
+        };
+        let deployment = contestant.deployment(upstream, redis.as_ref().map(Redis::url))?;
+        let running = match contestant {
+            Contestant::Spin | Contestant::SpinLimited(..) => {
+                let allowed = std::iter::once(format!("http://{upstream}")).chain(redis.as_ref().map(Redis::url));
+                Running::Spin(on_spin(places.worker(contestant), allowed.collect(), &deployment).await?)
+            }
             _ => Running::Workerd(on_workerd(places, contestant, &deployment).await?),
-        }))
+        };
+        if contestant.room() == Room::Nothing {
+            // All that there is.
+            load::once(running.address(), &get(0)).await.with_context(|| format!("{contestant:?}"))?;
+        }
+        Ok(Gateway { running, _redis: redis })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.0.address()
+        self.running.address()
     }
 
     /// The CPU time it has used so far. `None` where the operating system is not asked.
     pub fn cpu(&self) -> Option<Duration> {
-        cpu::used(self.0.process_id()?)
+        cpu::used(self.running.process_id()?)
     }
 }
 
 /// Starts a Worker.
 pub async fn on_workerd(places: &Places, contestant: Contestant, deployment: &Deployment) -> Result<Workerd> {
-    let build = places.worker(contestant);
-    let options =
-        workerd::Options { workerd: places.workerd.clone(), build, format: Format::Plain, claims: Claims::None };
+    let objects = match contestant {
+        Contestant::JsLimited(..) | Contestant::Limited(..) => Objects::Temporary,
+        _ => Objects::None,
+    };
+    let options = workerd::Options {
+        workerd: places.workerd.clone(),
+        build: places.worker(contestant),
+        format: Format::Plain,
+        objects,
+        counters: Counters::Own,
+    };
     Workerd::start(&options, deployment).await.with_context(|| format!("{contestant:?}"))
 }
 
 /// The stand-in for `spin` is built beside this program.
-async fn on_spin(places: &Places, upstream: SocketAddr, deployment: &Deployment) -> Result<Spin> {
+async fn on_spin(wasm: PathBuf, allowed: Vec<String>, deployment: &Deployment) -> Result<Spin> {
     let own = std::env::current_exe().context("this program has no path")?;
     let stand_in = own.with_file_name("edgate-spin-host");
     let program = spin::find_program(stand_in.exists().then_some(stand_in.as_path())).await?;
-    let allowed = vec![format!("http://{upstream}")];
-    Spin::start(&spin::Options { program, wasm: places.component.clone(), allowed }, deployment).await
+    Spin::start(&spin::Options { program, wasm, allowed, state: None }, deployment).await
 }

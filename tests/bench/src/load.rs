@@ -1,13 +1,13 @@
 //! The load: some connections, each of which sends its next request when the answer to the last one is complete. Every
 //! answer must be the one that is expected: a failure is no measurement.
 
-use crate::plan::Ask;
+use crate::plan::{Answer, Ask};
 use anyhow::{Context, Result, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 pub struct Amount {
     pub requests: usize,
     pub time: Duration,
+    /// How many requests begin in a second, all connections together. As many as there can be when not given.
+    pub pace: Option<u32>,
 }
 
 /// What came of it.
@@ -67,9 +69,12 @@ pub async fn run(gateway: SocketAddr, ask: &Ask, connections: usize, amount: Amo
     }
     let left = Arc::new(AtomicUsize::new(amount.requests));
     let start = Instant::now();
-    let clients: JoinSet<Result<Vec<Duration>>> = senders
-        .into_iter()
-        .map(|sender| client(sender, template.clone(), Arc::clone(&left), start + amount.time))
+    // One connection after the other, each of them once in a while.
+    let gap = amount.pace.map(|pace| Duration::from_secs(1) / pace);
+    let beat = |number: u32| gap.map(|gap| Beat { next: start + gap * number, every: gap * connections as u32 });
+    let clients: JoinSet<Result<Vec<Duration>>> = (0..)
+        .zip(senders)
+        .map(|(number, sender)| client(sender, template.clone(), Arc::clone(&left), start + amount.time, beat(number)))
         .collect();
     let mut latencies = Vec::new();
     for one in clients.join_all().await {
@@ -100,15 +105,32 @@ async fn client(
     template: Template,
     left: Arc<AtomicUsize>,
     until: Instant,
+    mut beat: Option<Beat>,
 ) -> Result<Vec<Duration>> {
     let mut latencies = Vec::with_capacity(4096);
     let take = |left: usize| left.checked_sub(1);
     while Instant::now() < until && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+        if let Some(beat) = &mut beat {
+            beat.wait().await;
+        }
         let sent = Instant::now();
         exchange(&mut sender, &template).await?;
         latencies.push(sent.elapsed());
     }
     Ok(latencies)
+}
+
+/// When a connection sends. One that is late sends at once, and goes on from there.
+struct Beat {
+    next: Instant,
+    every: Duration,
+}
+
+impl Beat {
+    async fn wait(&mut self) {
+        tokio::time::sleep_until(self.next.into()).await;
+        self.next = (self.next + self.every).max(Instant::now());
+    }
 }
 
 async fn exchange(sender: &mut SendRequest<Full<Bytes>>, template: &Template) -> Result<()> {
@@ -120,8 +142,11 @@ async fn exchange(sender: &mut SendRequest<Full<Bytes>>, template: &Template) ->
     while let Some(frame) = body.frame().await {
         length += frame.context("the answer breaks off")?.data_ref().map_or(0, Bytes::len);
     }
-    ensure!(status == StatusCode::OK, "the answer's status is {status}");
-    ensure!(length == template.ask.gets, "the answer has {length} bytes instead of {}", template.ask.gets);
+    let expected = template.ask.gets.status();
+    ensure!(status == expected, "the answer's status is {status} instead of {expected}");
+    if let Answer::Served(bytes) = template.ask.gets {
+        ensure!(length == bytes, "the answer has {length} bytes instead of {bytes}");
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 // What is compared.
 mod contestant;
+mod limited;
 mod plan;
 mod tokens;
 
@@ -20,21 +21,18 @@ mod size;
 mod statistics;
 
 // What is said about it.
-mod machine;
 mod report;
-mod table;
 mod targets;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
+use edgate_bench::machine::Machine;
+use edgate_bench::program::{rewrite, root, stopped, write};
 use gateway::Places;
-use machine::Machine;
 use plan::Plan;
 use report::Report;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures edgate against Workers written in JavaScript, on the same workerd, in one interleaved run.
 #[derive(Parser)]
@@ -73,6 +71,10 @@ With --native [FILTER] it runs the benchmarks of the crate's own code instead.";
 impl Arguments {
     fn plan(&self) -> Result<Plan> {
         let mut plan = if self.quick { Plan::quick()? } else { Plan::full()? };
+        if self.spin {
+            plan.rows.push(plan::on_spin());
+            plan.rows.extend(limited::on_spin());
+        }
         if let Some(word) = &self.only {
             plan.keep(word);
         }
@@ -82,9 +84,6 @@ impl Arguments {
         }
         if let Some(seconds) = self.seconds {
             plan.turn = Duration::try_from_secs_f64(seconds).context("--seconds")?;
-        }
-        if self.spin {
-            plan.rows.push(plan::on_spin());
         }
         Ok(plan)
     }
@@ -119,9 +118,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     print!("{}", report.text());
     write(&root.join("target/bench.json"), &report.json())?;
     if arguments.markdown {
-        let page = root.join("docs/performance.md");
-        let text = std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-        write(&page, &report.insert_into(&text)?)?;
+        rewrite(&root.join("docs/performance.md"), |page| report.insert_into(page))?;
     }
     Ok(report.missed())
 }
@@ -133,35 +130,4 @@ async fn measure(places: &Places, plan: &Plan, machine: Machine) -> Result<Repor
     let outcomes = rounds::measure(places, plan, upstream).await?;
     let targets = targets::judge(&outcomes, &first_answers, bundle);
     Ok(Report { machine, plan: plan.clone(), outcomes, first_answers, bundle, targets })
-}
-
-/// Waits until somebody asks this process to end.
-async fn stopped() -> Result<bool> {
-    let mut terminated = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for signals")?,
-        _ = terminated.recv() => {}
-    }
-    bail!("stopped")
-}
-
-/// The project's folder: the script starts this there.
-fn root() -> Result<PathBuf> {
-    let here = std::env::current_dir().context("there is no current folder")?;
-    if !here.join("tests/bench").is_dir() {
-        bail!("{} is not the project's folder: run scripts/bench", here.display());
-    }
-    Ok(here)
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Says how far it is, apart from the results.
-fn say(what: &str) {
-    eprintln!("· {what}");
 }

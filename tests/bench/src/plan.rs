@@ -1,12 +1,14 @@
 //! What is measured: rows of a workload and a contestant, how often, and how long.
 
 use crate::contestant::{Contestant, Log, edgate};
+use crate::limited;
 use crate::load::Amount;
 use crate::tokens::Tokens;
-use crate::{say, upstream};
+use crate::upstream;
 use anyhow::Result;
+use edgate_bench::program::say;
 use edgate_kit::credentials::algorithm::Algorithm;
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +36,18 @@ pub struct Row {
     pub name: &'static str,
     pub contestant: Contestant,
     pub ask: Ask,
-    /// The contestant that this is held against, on the same request.
+    /// The contestant that this is held against, in the same group.
     pub baseline: Option<Contestant>,
+    pub group: Group,
+}
+
+/// Which rows belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// As many requests as there can be. A row is held against another one on the same request.
+    Full,
+    /// So many requests in a second. A row is held against one without a limit.
+    Limits,
 }
 
 /// What is asked for.
@@ -45,10 +57,18 @@ pub struct Ask {
     pub path: String,
     /// How long the request's body is, in bytes.
     pub sends: usize,
-    /// How long the answer's body must be, in bytes.
-    pub gets: usize,
+    pub gets: Answer,
     /// What clients show, where they show anything that is looked at.
     pub tokens: Option<Arc<Tokens>>,
+}
+
+/// What must come of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A body of so many bytes.
+    Served(usize),
+    /// Too many requests.
+    Denied,
 }
 
 /// A contest over tokens.
@@ -81,6 +101,8 @@ pub const ROUTES: [usize; 4] = [1, 10, 100, 1000];
 
 const POSTED: usize = 10_000;
 
+const ITEM: Answer = Answer::Served(upstream::ITEM);
+
 /// The algorithms that tokens are signed with.
 pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256];
 
@@ -94,31 +116,32 @@ impl Plan {
         let logged = Contestant::Edgate { routes: 1, log: Log::On };
         rows.push(row("proxy, 1 route, access log", "edgate", logged, get(0), Some(Contestant::Js)));
         rows.extend(constant_rows());
-        let post = Ask { method: Method::POST, path: item(0), sends: POSTED, gets: upstream::ITEM, tokens: None };
-        let large = Ask { path: upstream::EXPORT_PATH.to_owned(), gets: upstream::EXPORT, ..get(0) };
+        let post = Ask { method: Method::POST, path: item(0), sends: POSTED, gets: ITEM, tokens: None };
+        let large = Ask { path: upstream::EXPORT_PATH.to_owned(), gets: Answer::Served(upstream::EXPORT), ..get(0) };
         rows.extend(pair("POST of 10 KB", [Contestant::Js, edgate(1)], &post));
         rows.extend(pair("answer of 100 KB", [Contestant::Js, edgate(1)], &large));
         rows.extend(token_rows()?);
+        rows.extend(limited::rows());
         Ok(Plan {
             rows,
             connections: 8,
             // Many short turns: they stand closer to those they are held against than few long ones.
             rounds: 15,
             turn: Duration::from_secs(1),
-            warm_up: Amount { requests: 20_000, time: Duration::from_secs(60) },
+            warm_up: Amount { requests: 20_000, time: Duration::from_secs(60), pace: None },
             starts: 10,
             quick: false,
         })
     }
 
     pub fn quick() -> Result<Plan> {
-        let tokens = token_rows()?.into_iter().filter(|row| row.ask.gets == upstream::ITEM);
+        let tokens = token_rows()?.into_iter().filter(|row| row.ask.gets == ITEM);
         Ok(Plan {
-            rows: proxy_rows().into_iter().chain(constant_rows()).chain(tokens).collect(),
+            rows: proxy_rows().into_iter().chain(constant_rows()).chain(tokens).chain(limited::rows()).collect(),
             connections: 8,
             rounds: 5,
             turn: Duration::from_millis(600),
-            warm_up: Amount { requests: 4_000, time: Duration::from_secs(3) },
+            warm_up: Amount { requests: 4_000, time: Duration::from_secs(3), pace: None },
             starts: 3,
             quick: true,
         })
@@ -133,14 +156,27 @@ impl Plan {
 }
 
 impl Row {
-    /// Whether another row is held against this one: its baseline on the same request. The path may differ in the
-    /// service's number.
+    /// Whether another row is held against this one: its baseline. Where that is on the same request, the path may differ
+    /// in the service's number.
     pub fn is_baseline_of(&self, other: &Row) -> bool {
         let tokens = |row: &Row| row.ask.tokens.as_ref().map(Arc::as_ptr);
-        Some(self.contestant) == other.baseline
-            && self.ask.method == other.ask.method
-            && self.ask.gets == other.ask.gets
-            && tokens(self) == tokens(other)
+        let same =
+            || self.ask.method == other.ask.method && self.ask.gets == other.ask.gets && tokens(self) == tokens(other);
+        Some(self.contestant) == other.baseline && self.group == other.group && (self.group == Group::Limits || same())
+    }
+
+    /// How many requests begin in a second of its turn.
+    pub fn pace(&self) -> Option<u32> {
+        (self.group == Group::Limits).then_some(limited::PACE)
+    }
+}
+
+impl Answer {
+    pub fn status(self) -> StatusCode {
+        match self {
+            Answer::Served(_) => StatusCode::OK,
+            Answer::Denied => StatusCode::TOO_MANY_REQUESTS,
+        }
     }
 }
 
@@ -204,7 +240,7 @@ fn pair(workload: &str, [js, edgate]: [Contestant; 2], ask: &Ask) -> [Row; 2] {
 }
 
 fn row(workload: &str, name: &'static str, contestant: Contestant, ask: Ask, baseline: Option<Contestant>) -> Row {
-    Row { workload: workload.to_owned(), name, contestant, ask, baseline }
+    Row { workload: workload.to_owned(), name, contestant, ask, baseline, group: Group::Full }
 }
 
 fn proxying(number: usize) -> String {
@@ -216,13 +252,14 @@ pub fn routes(number: usize) -> String {
     format!("{number} {}", if number == 1 { "route" } else { "routes" })
 }
 
-fn get(service: usize) -> Ask {
-    Ask { method: Method::GET, path: item(service), sends: 0, gets: upstream::ITEM, tokens: None }
+/// An item of a service.
+pub fn get(service: usize) -> Ask {
+    Ask { method: Method::GET, path: item(service), sends: 0, gets: ITEM, tokens: None }
 }
 
 /// The fixed answer.
 fn hello() -> Ask {
-    Ask { path: "/".to_owned(), gets: r#"{"hello":"world"}"#.len(), ..get(0) }
+    Ask { path: "/".to_owned(), gets: Answer::Served(r#"{"hello":"world"}"#.len()), ..get(0) }
 }
 
 fn item(service: usize) -> String {

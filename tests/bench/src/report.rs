@@ -1,14 +1,16 @@
 //! The results: as text, as JSON, and in the documentation.
 
 use crate::first_answer::FirstAnswer;
-use crate::machine::Machine;
-use crate::plan::Plan;
+use crate::limited;
+use crate::plan::{Group, Plan};
 use crate::rounds::Outcome;
 use crate::size::{BEFORE_IDENTITY, Size};
 use crate::statistics::Spread;
-use crate::table::Table;
 use crate::targets::Target;
-use anyhow::{Context, Result};
+use anyhow::Result;
+use edgate_bench::machine::Machine;
+use edgate_bench::page;
+use edgate_bench::table::Table;
 use serde::Serialize;
 
 /// All of a run.
@@ -32,11 +34,9 @@ struct Record<'a> {
     p99_ms: f64,
     cpu_us_per_request: Option<f64>,
     ratio_to_js: Option<f64>,
+    ratio_to_no_limit: Option<f64>,
+    added_ms: Option<f64>,
 }
-
-/// What stands around the results in docs/performance.md.
-const BEGIN: &str = "<!-- scripts/bench --markdown writes from here -->";
-const END: &str = "<!-- to here -->";
 
 impl Report {
     /// Whether a target is missed.
@@ -46,7 +46,7 @@ impl Report {
 
     /// For a terminal.
     pub fn text(&self) -> String {
-        let tables = [self.load(), self.start(), self.judgement()].map(|table| table.text()).join("\n");
+        let tables = self.tables().map(|table| table.text()).join("\n");
         let rough = if self.plan.quick { "\nA quick run: these results are rough.\n" } else { "" };
         format!("{}\n{}\n{}\n\n{tables}{rough}", self.machine.line(), self.method(), self.weight())
     }
@@ -60,15 +60,16 @@ impl Report {
 
     /// A page with these results in place of those that it has.
     pub fn insert_into(&self, page: &str) -> Result<String> {
-        let missing = || format!("the page has no `{BEGIN}` with a `{END}` after it");
-        let (before, rest) = page.split_once(BEGIN).with_context(missing)?;
-        let (_, after) = rest.split_once(END).with_context(missing)?;
-        Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", self.markdown()))
+        page::insert(page, "scripts/bench", &self.markdown())
     }
 
     fn markdown(&self) -> String {
-        let tables = [self.load(), self.start(), self.judgement()].map(|table| table.markdown()).join("\n");
+        let tables = self.tables().map(|table| table.markdown()).join("\n");
         format!("{}.\n{}\n{}\n\n{tables}", self.machine.line(), self.method(), self.weight())
+    }
+
+    fn tables(&self) -> [Table; 4] {
+        [self.load(), self.limits(), self.start(), self.judgement()]
     }
 
     /// How it was measured, in one line.
@@ -94,7 +95,7 @@ impl Report {
     fn load(&self) -> Table {
         let heading = ["workload", "name", "req/s", "p50 ms", "p99 ms", "CPU µs", "quartiles", "to js", "quartiles"];
         let mut table = Table::new(&heading, 2);
-        for outcome in &self.outcomes {
+        for outcome in self.outcomes.iter().filter(|outcome| outcome.row.group == Group::Full) {
             let rate = format!("{:.0}", outcome.requests_per_second.median);
             let milliseconds = |spread: Spread| format!("{:.2}", spread.median);
             table.push(vec![
@@ -103,6 +104,37 @@ impl Report {
                 rate,
                 milliseconds(outcome.p50_ms),
                 milliseconds(outcome.p99_ms),
+                median(outcome.cpu_us, 0),
+                quartiles(outcome.cpu_us, 0),
+                median(outcome.ratio, 2),
+                quartiles(outcome.ratio, 2),
+            ]);
+        }
+        table
+    }
+
+    /// The rows at one pace: the heading says at which.
+    fn limits(&self) -> Table {
+        let heading = [
+            "at 1,000 req/s",
+            "name",
+            "p50 ms",
+            "added ms",
+            "p99 ms",
+            "CPU µs",
+            "quartiles",
+            "to no limit",
+            "quartiles",
+        ];
+        const { assert!(limited::PACE == 1_000, "as the heading says") };
+        let mut table = Table::new(&heading, 2);
+        for outcome in self.outcomes.iter().filter(|outcome| outcome.row.group == Group::Limits) {
+            table.push(vec![
+                outcome.row.workload.clone(),
+                outcome.row.name.to_owned(),
+                median(Some(outcome.p50_ms), 2),
+                median(outcome.added_ms, 2),
+                median(Some(outcome.p99_ms), 2),
                 median(outcome.cpu_us, 0),
                 quartiles(outcome.cpu_us, 0),
                 median(outcome.ratio, 2),
@@ -132,6 +164,8 @@ impl Report {
 }
 
 fn record(outcome: &Outcome) -> Record<'_> {
+    let limits = outcome.row.group == Group::Limits;
+    let ratio = outcome.ratio.map(|spread| rounded(spread.median));
     Record {
         workload: &outcome.row.workload,
         name: outcome.row.name,
@@ -139,7 +173,9 @@ fn record(outcome: &Outcome) -> Record<'_> {
         p50_ms: rounded(outcome.p50_ms.median),
         p99_ms: rounded(outcome.p99_ms.median),
         cpu_us_per_request: outcome.cpu_us.map(|spread| rounded(spread.median)),
-        ratio_to_js: outcome.ratio.map(|spread| rounded(spread.median)),
+        ratio_to_js: ratio.filter(|_| !limits),
+        ratio_to_no_limit: ratio.filter(|_| limits),
+        added_ms: outcome.added_ms.filter(|_| limits).map(|spread| rounded(spread.median)),
     }
 }
 

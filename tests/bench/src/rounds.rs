@@ -4,9 +4,9 @@ use crate::contestant::Contestant;
 use crate::gateway::{Gateway, Places};
 use crate::load::{self, Amount};
 use crate::plan::{Plan, Row};
-use crate::say;
 use crate::statistics::{Spread, percentile_ms};
 use anyhow::{Context, Result};
+use edgate_bench::program::say;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
@@ -23,6 +23,8 @@ pub struct Outcome {
     pub cpu_us: Option<Spread>,
     /// CPU per request against the baseline's, turn by turn.
     pub ratio: Option<Spread>,
+    /// How much longer than the baseline's the median answer takes, turn by turn.
+    pub added_ms: Option<Spread>,
     /// CPU per request of each turn, in microseconds.
     pub turns: Vec<Option<f64>>,
 }
@@ -50,8 +52,9 @@ pub async fn measure(places: &Places, plan: &Plan, upstream: SocketAddr) -> Resu
     for round in 0..plan.rounds {
         say(&format!("round {} of {}", round + 1, plan.rounds));
         for position in order(plan.rows.len(), round) {
-            let amount = Amount { requests: usize::MAX, time: plan.turn };
-            turns[position].push(load(&gateways, &plan.rows[position], plan.connections, amount).await?);
+            let row = &plan.rows[position];
+            let amount = Amount { requests: usize::MAX, time: plan.turn, pace: row.pace() };
+            turns[position].push(load(&gateways, row, plan.connections, amount).await?);
         }
     }
     let all: Vec<(&Row, Vec<Turn>)> = plan.rows.iter().zip(turns).collect();
@@ -97,6 +100,7 @@ fn outcome(row: &Row, turns: &[Turn], all: &[(&Row, Vec<Turn>)]) -> Result<Outco
     let baseline = all.iter().find(|(other, _)| other.is_baseline_of(row));
     let cpu = |turns: &[Turn]| turns.iter().map(|turn| turn.cpu_us).collect::<Vec<_>>();
     let own = cpu(turns);
+    let slower = |others: &[Turn]| Spread::of(turns.iter().zip(others).map(|(turn, other)| turn.p50_ms - other.p50_ms));
     Ok(Outcome {
         row: row.clone(),
         requests_per_second: spread(|turn| turn.requests_per_second)?,
@@ -104,6 +108,7 @@ fn outcome(row: &Row, turns: &[Turn], all: &[(&Row, Vec<Turn>)]) -> Result<Outco
         p99_ms: spread(|turn| turn.p99_ms)?,
         cpu_us: Spread::of(own.iter().copied().flatten()),
         ratio: baseline.and_then(|(_, turns)| ratio(&own, &cpu(turns))),
+        added_ms: baseline.and_then(|(_, turns)| slower(turns)),
         turns: own,
     })
 }

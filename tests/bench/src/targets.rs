@@ -2,7 +2,8 @@
 
 use crate::contestant::{Contestant, edgate};
 use crate::first_answer::FirstAnswer;
-use crate::plan::{self, ALGORITHMS, ROUTES, Shown, Then, Verifying};
+use crate::limited;
+use crate::plan::{self, ALGORITHMS, Group, ROUTES, Shown, Then, Verifying};
 use crate::rounds::{Outcome, ratio};
 use crate::size::Size;
 use edgate_kit::credentials::algorithm::Algorithm;
@@ -40,7 +41,8 @@ const FIRST_ANSWER: f64 = 1.3;
 
 /// Holds the results against the targets.
 pub fn judge(outcomes: &[Outcome], first_answers: &[FirstAnswer], bundle: Size) -> Vec<Target> {
-    let of = |contestant: Contestant| outcomes.iter().find(|outcome| outcome.row.contestant == contestant);
+    let full = |outcome: &&Outcome| outcome.row.group == Group::Full;
+    let of = |contestant: Contestant| outcomes.iter().filter(full).find(|outcome| outcome.row.contestant == contestant);
     let cpu = ROUTES.map(|routes| {
         let measured = of(edgate(routes)).and_then(|outcome| outcome.ratio).map(|ratio| ratio.median);
         target(format!("CPU per request to js, {}", plan::routes(routes)), CPU, measured, Unit::Ratio)
@@ -52,7 +54,7 @@ pub fn judge(outcomes: &[Outcome], first_answers: &[FirstAnswer], bundle: Size) 
         target("bundle, compressed".to_owned(), BUNDLE, Some(bundle.gzipped as f64 / 1024.0), Unit::Kilobytes),
         target("first answer to js".to_owned(), FIRST_ANSWER, first.map(|ratio| ratio.median), Unit::Ratio),
     ];
-    cpu.into_iter().chain(tokens(outcomes)).chain(others).collect()
+    cpu.into_iter().chain(tokens(outcomes)).chain(limited::judge(outcomes)).chain(others).collect()
 }
 
 /// What proxying costs with a token.

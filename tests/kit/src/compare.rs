@@ -4,6 +4,7 @@
 use crate::credentials::verify::verified;
 use crate::scenario::UpstreamStep;
 use crate::scenario::answer::Fault;
+use crate::scenario::counters::ExpectedCount;
 use crate::scenario::expected::{
     ExpectedBody, ExpectedField, ExpectedJson, ExpectedRequest, ExpectedResponse, ExpectedToken, matches_of,
 };
@@ -97,6 +98,21 @@ pub fn response(expected: &ExpectedResponse, seen: &SeenResponse) -> Vec<String>
     }
     compare_end(expected, seen, &mut mismatches);
     mismatches
+}
+
+/// Compares the statuses of answers to requests that were sent at the same time.
+pub fn statuses(expected: &BTreeMap<String, ExpectedCount>, seen: &[u16]) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = expected.keys().map(|status| (status.clone(), 0)).collect();
+    for status in seen {
+        *counts.entry(status.to_string()).or_default() += 1;
+    }
+    let none = ExpectedCount { at_least: 0, at_most: 0 };
+    let mismatch = |(status, count): (&String, &usize)| {
+        let expected = expected.get(status).unwrap_or(&none);
+        let fits = (expected.at_least..=expected.at_most).contains(count);
+        (!fits).then(|| format!("statuses: expected {status} {expected} times, saw it {count} times of {}", seen.len()))
+    };
+    counts.iter().filter_map(mismatch).collect()
 }
 
 fn compare_end(expected: &ExpectedResponse, seen: &SeenResponse, mismatches: &mut Vec<String>) {

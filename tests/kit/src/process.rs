@@ -66,11 +66,24 @@ impl Process {
         let _ = self.child.kill().await;
     }
 
+    /// Whether it has not ended yet.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = pid.with_context(|| format!("{} has ended", self.name))?;
+        kill_process(pid, signal).with_context(|| format!("{} cannot be sent a signal", self.name))
+    }
+
     fn ask_to_end(&mut self) {
-        let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
         let asked = Instant::now();
-        let _ = kill_process(pid, Signal::TERM);
-        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < GRACE {
+        if self.signal(Signal::TERM).is_err() {
+            return;
+        }
+        while self.runs() && asked.elapsed() < GRACE {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

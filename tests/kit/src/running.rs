@@ -20,6 +20,18 @@ pub struct Deployment {
     pub secrets: Vec<(String, String)>,
     /// Key-value stores: by binding on workerd, by label on Spin.
     pub stores: BTreeMap<String, BTreeMap<String, String>>,
+    /// Classes of Durable Objects that are not edgate's, by binding: a Worker that has such has none of edgate's. Workers
+    /// only.
+    pub objects: BTreeMap<String, String>,
+    /// Rate limiters of the platform, by binding. Workers only.
+    pub limiters: BTreeMap<String, Limiter>,
+}
+
+/// A rate limiter of the platform: so many requests of a key in a period, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limiter {
+    pub limit: u64,
+    pub period: u64,
 }
 
 /// A gateway that runs. It ends when it is dropped.
@@ -83,10 +95,15 @@ impl Running {
         }
     }
 
-    /// Sends a request. workerd hears of the client as Cloudflare's edge tells it: its address in `CF-Connecting-IP`,
-    /// and what else the request says of it in `CF-Blob`, in place of any such field of the client's own. Spin sees the
-    /// address of the connection.
+    /// Sends a request, as [`Running::with_what_is_known`] has it.
     pub async fn send(&self, request: &Request) -> Result<SeenResponse> {
+        client::send(self.address(), &self.with_what_is_known(request)).await
+    }
+
+    /// A request as it must be sent. workerd hears of the client as Cloudflare's edge tells it: its address in
+    /// `CF-Connecting-IP`, and what else the request says of it in `CF-Blob`, in place of any such field of the client's
+    /// own. Spin sees the address of the connection.
+    pub fn with_what_is_known(&self, request: &Request) -> Request {
         let mut request = request.clone();
         if let Running::Workerd(_) = self {
             let address = ("cf-connecting-ip".to_owned(), request.peer.to_string());
@@ -97,6 +114,6 @@ impl Running {
             }
             request.peer = Ipv4Addr::LOCALHOST.into();
         }
-        client::send(self.address(), &request).await
+        request
     }
 }

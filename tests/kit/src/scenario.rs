@@ -5,6 +5,7 @@
 // What it says.
 pub mod answer;
 pub mod content;
+pub mod counters;
 pub mod credentials;
 pub mod expected;
 pub mod service;
@@ -22,6 +23,7 @@ mod scene;
 use answer::Answer;
 use anyhow::{Context, Result};
 use content::{Content, FieldsForm, RequestBody, Stored};
+use counters::Happening;
 use credentials::{KeyForm, ProofForm, SignatureForm, TokenForm};
 use expected::{ExpectedJson, ExpectedRequest, ExpectedResponse};
 use serde::Deserialize;
@@ -96,6 +98,8 @@ pub struct Exchange {
     /// Changes to the key-value stores before it.
     #[serde(default)]
     pub store: Stores,
+    /// What happens to the counters of limits before it.
+    pub counters: Option<Happening>,
     pub request: Request,
     /// What the upstreams see and answer: in order for each of them, in any order between them.
     #[serde(default, rename = "upstream")]
@@ -146,6 +150,17 @@ pub struct Request {
     /// How much time passes before it.
     #[serde(default, deserialize_with = "crate::units::optional_duration")]
     pub advance: Option<Duration>,
+    /// How often it is sent, one after the other. Every answer must be as expected.
+    #[serde(default = "once")]
+    pub repeat: usize,
+    /// How often it is sent at the same time: `response.statuses` says what comes of it. In memory one after the other.
+    pub at_once: Option<usize>,
+    /// The exchanges that follow do not wait for the end of its answer.
+    #[serde(default)]
+    pub background: bool,
+    /// Before it, all requests in the background have come to their end.
+    #[serde(default)]
+    pub join: bool,
     /// When the client goes away.
     pub abandon: Option<Abandon>,
     /// Opens a WebSocket, sends this text and waits for one.
@@ -180,6 +195,8 @@ pub struct Certificate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Abandon {
+    /// When an upstream has seen the request, before the response.
+    BeforeHead,
     /// After the head of the response.
     AfterHead,
 }
@@ -198,6 +215,10 @@ pub struct UpstreamStep {
 
 fn get() -> String {
     "GET".to_owned()
+}
+
+fn once() -> usize {
+    1
 }
 
 fn gateway_host() -> String {
@@ -267,6 +288,10 @@ impl Request {
             body: None,
             peer: loopback(),
             advance: None,
+            repeat: once(),
+            at_once: None,
+            background: false,
+            join: false,
             abandon: None,
             websocket: None,
             sign: Vec::new(),

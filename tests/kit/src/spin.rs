@@ -41,6 +41,8 @@ pub struct Options {
     pub wasm: PathBuf,
     /// `allowed_outbound_hosts`.
     pub allowed: Vec<String>,
+    /// The folder that has the values of key-value stores, where several have the same; else one of its own.
+    pub state: Option<PathBuf>,
 }
 
 /// A Spin that serves a gateway. It ends when it is dropped.
@@ -88,10 +90,15 @@ impl Spin {
         let manifest = folder.path().join("spin.toml");
         let text = manifest::render(options, deployment)?;
         std::fs::write(&manifest, text).with_context(|| format!("cannot write {}", manifest.display()))?;
-        let state = folder.path().join("state");
+        let own = folder.path().join("state");
+        let state = options.state.clone().unwrap_or_else(|| own.clone());
+        let logs = own.join("logs");
         let values = matches!(options.program, Program::StandIn(_)).then(|| state.join("kv"));
         let (_port, address) = reserve_port()?;
         let mut command = command(&options.program, &manifest, &state, address);
+        if options.state.is_some() {
+            command.arg("--log-dir").arg(&logs);
+        }
         match &values {
             Some(folder) => write_all(folder, &deployment.stores)?,
             None => {
@@ -108,7 +115,7 @@ impl Spin {
         let address = address_in(&serving.context("Spin does not start")?)?;
         let mut following = JoinSet::new();
         for name in ["edgate_stdout.txt", "edgate_stderr.txt"] {
-            following.spawn(follow(state.join("logs").join(name), lines.clone()));
+            following.spawn(follow(logs.join(name), lines.clone()));
         }
         Ok(Spin { address, lines, values, process, _following: following, _folder: folder })
     }
@@ -132,6 +139,15 @@ impl Spin {
     pub fn set_value(&self, store: &str, key: &str, value: &str) -> Result<()> {
         let folder = self.values.as_deref().context("cannot change a value that the real Spin keeps")?;
         write_value(folder, store, key, value)
+    }
+
+    /// Writes something else over all values of a store. Only the stand-in keeps values where they can be changed.
+    pub fn overwrite(&self, store: &str) -> Result<()> {
+        let folder = self.values.as_deref().context("cannot change a value that the real Spin keeps")?.join(store);
+        for file in std::fs::read_dir(&folder).with_context(|| format!("there is no {}", folder.display()))? {
+            std::fs::write(file?.path(), "no state at all")?;
+        }
+        Ok(())
     }
 
     /// A value of a store, without the time until which the component wants it kept. Only the stand-in keeps values where

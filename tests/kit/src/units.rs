@@ -3,9 +3,9 @@
 use serde::de::{Deserialize, Deserializer, Error};
 use std::time::Duration;
 
-/// Reads `"250ms"`, `"10s"`, `"5m"`, `"1h"`.
+/// Reads `"250ms"`, `"10s"`, `"5m"`, `"1h"`, `"1d"`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     quantity(text, &units).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is no duration like \"250ms\""))
 }
 

@@ -32,7 +32,7 @@ fn options(folder: &Path, text: &str) -> Options {
     let wasm = folder.join("edgate.wasm");
     std::fs::write(&wasm, "").expect("it can be written");
     let allowed = vec!["http://127.0.0.1:9101".to_owned()];
-    Options { program: Program::StandIn(script(folder, text)), wasm, allowed }
+    Options { program: Program::StandIn(script(folder, text)), wasm, allowed, state: None }
 }
 
 #[tokio::test]
@@ -42,6 +42,7 @@ async fn manifest_says_what_is_deployed_and_logs_and_values_are_live() {
         bindings: vec![("ROUTE_A".to_owned(), json!({ "a": "\"b\"" })), ("EDGATE".to_owned(), json!("text"))],
         secrets: vec![("ORDERS_KEY".to_owned(), "s3cret".to_owned())],
         stores: BTreeMap::from([("default".to_owned(), BTreeMap::new())]),
+        ..Deployment::default()
     };
     let spin = Spin::start(&options(folder.path(), SCRIPT), &deployment).await.expect("it starts");
     let running = Running::Spin(spin);

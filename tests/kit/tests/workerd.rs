@@ -1,11 +1,11 @@
 //! The workerd runner, with a small Worker in plain JavaScript.
 
 use edgate_kit::compare;
-use edgate_kit::running::{Deployment, Running};
+use edgate_kit::running::{Deployment, Limiter, Running};
 use edgate_kit::scenario::content::{Content, RequestBody};
 use edgate_kit::scenario::{Request, Scenario, parse};
 use edgate_kit::upstream::Upstreams;
-use edgate_kit::workerd::{Claims, Format, Options, Workerd};
+use edgate_kit::workerd::{Counters, Format, Objects, Options, Workerd};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,13 @@ fn options() -> Options {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workerd = here.join("../../node_modules/.bin/workerd");
     assert!(workerd.exists(), "workerd is missing: run `npm ci`");
-    Options { workerd, build: here.join("tests/worker"), format: Format::Plain, claims: Claims::None }
+    Options {
+        workerd,
+        build: here.join("tests/worker"),
+        format: Format::Plain,
+        objects: Objects::None,
+        counters: Counters::Own,
+    }
 }
 
 async fn start(deployment: &Deployment) -> Running {
@@ -186,10 +192,10 @@ async fn what_the_edge_knows_is_said_in_a_field() {
 #[tokio::test]
 async fn objects_are_kept_where_they_should_be() {
     let folder = tempfile::tempdir().expect("a folder");
-    let kept = Options { claims: Claims::Folder(folder.path().to_owned()), ..options() };
+    let kept = Options { objects: Objects::Folder(folder.path().to_owned()), ..options() };
     let request = Request::new("GET", "/object");
     for (options, counts) in
-        [(&kept, [1, 2]), (&kept, [3, 4]), (&Options { claims: Claims::Temporary, ..options() }, [1, 2])]
+        [(&kept, [1, 2]), (&kept, [3, 4]), (&Options { objects: Objects::Temporary, ..options() }, [1, 2])]
     {
         let running = Workerd::start(options, &Deployment::default()).await.expect("workerd starts");
         let running = Running::Workerd(running);
@@ -197,4 +203,45 @@ async fn objects_are_kept_where_they_should_be() {
             assert_eq!(json_of(&running, &request).await, json!(count));
         }
     }
+}
+
+/// Counts at the counter `a`.
+async fn counted(workerd: &Workerd) -> Value {
+    let response = edgate_kit::client::send(workerd.address(), &Request::new("GET", "/counter")).await;
+    serde_json::from_slice(&response.expect("it answers").body.start).expect("it is JSON")
+}
+
+#[tokio::test]
+async fn objects_and_address_stay_when_workerd_is_killed() {
+    let options = Options { objects: Objects::Temporary, ..options() };
+    let mut workerd = Workerd::start(&options, &Deployment::default()).await.expect("workerd starts");
+    let address = workerd.address();
+    assert_eq!((counted(&workerd).await, workerd.counters()), (json!("a 1"), None));
+    workerd.restart().await.expect("it starts again");
+    assert_eq!((counted(&workerd).await, workerd.address()), (json!("a 2"), address));
+}
+
+#[tokio::test]
+async fn several_processes_share_counters() {
+    let options = Options { objects: Objects::Temporary, ..options() };
+    let mut all = Workerd::start_several(&options, &Deployment::default(), 3).await.expect("they start");
+    for number in 0..6 {
+        assert_eq!(counted(&all[number % 3]).await, json!(format!("a {}", number + 1)));
+    }
+    all[0].restart().await.expect("it starts again");
+    assert_eq!(counted(&all[1]).await, json!("a 7"));
+}
+
+#[tokio::test]
+async fn limiter_lets_so_many_pass() {
+    let limiter = Limiter { limit: 2, period: 60 };
+    let limiters = BTreeMap::from([("LIMITER".to_owned(), limiter)]);
+    let running = start(&Deployment { limiters, ..Deployment::default() }).await;
+    let request = Request::new("GET", "/limiter");
+    let mut passed = 0;
+    // The window may end in between.
+    for _ in 0..5 {
+        passed += u64::from(json_of(&running, &request).await == json!({ "success": true }));
+    }
+    assert!((2..=4).contains(&passed), "{passed}");
 }

@@ -7,5 +7,7 @@ wasmtime::component::bindgen!({
     with: {
         "spin:key-value/key-value.store": crate::key_value::Store,
         "spin:redis/redis.connection": crate::redis::Connection,
+        "wasi:keyvalue/store.bucket": crate::key_value::Store,
+        "wasi:keyvalue/atomics.cas": crate::increments::Swap,
     },
 });

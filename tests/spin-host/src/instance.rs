@@ -63,6 +63,7 @@ pub struct Guest {
 pub struct Surroundings {
     pub engine: Engine,
     pub state_dir: Arc<PathBuf>,
+    pub log_dir: PathBuf,
     pub clients: Clients,
     pub quiet: bool,
 }
@@ -70,7 +71,7 @@ pub struct Surroundings {
 impl Guest {
     pub fn new(component: manifest::Component, around: &Surroundings) -> Result<Self> {
         let log = |name: &str, echo: Echo| {
-            let path = around.state_dir.join("logs").join(format!("{}_{name}.txt", component.id));
+            let path = around.log_dir.join(format!("{}_{name}.txt", component.id));
             Log::create(&path, if around.quiet { Echo::None } else { echo })
         };
         let (stdout, stderr) = (log("stdout", Echo::Stdout)?, log("stderr", Echo::Stderr)?);

@@ -3,8 +3,12 @@
 //! Values are replaced by renaming a finished file over the old one, so that readers see either.
 //! A test may do the same from outside, while the host serves. Nothing is cached, and nothing is
 //! synced to the disk: the values need to outlive the host's process, not the machine's.
+//!
+//! Writers wait for each other, also those of other processes that have the same folder for their
+//! state: Spin keeps its values in a SQLite file there, which several processes may open too.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{Error as IoError, ErrorKind, Result as IoResult};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,25 +30,45 @@ impl Store {
         Self { folder: state_dir.join("kv").join(label) }
     }
 
-    fn get(&self, key: &str) -> IoResult<Option<Vec<u8>>> {
+    pub fn get(&self, key: &str) -> IoResult<Option<Vec<u8>>> {
         none_if_missing(std::fs::read(self.file(key)?))
     }
 
     pub fn set(&self, key: &str, value: &[u8]) -> IoResult<()> {
+        self.change(key, |_| Some(value.to_vec())).map(drop)
+    }
+
+    /// Puts another value in the place of the one that is there, unless there is none to put. Gives back the one that was
+    /// there.
+    pub fn change(&self, key: &str, next: impl FnOnce(Option<&[u8]>) -> Option<Vec<u8>>) -> IoResult<Option<Vec<u8>>> {
         static WRITES: AtomicU64 = AtomicU64::new(0);
         let file = self.file(key)?;
-        let write = WRITES.fetch_add(1, Ordering::Relaxed);
-        let unfinished = self.folder.join(format!(".{}-{write}", std::process::id()));
+        let _writing = self.lock()?;
+        let value = self.get(key)?;
+        if let Some(next) = next(value.as_deref()) {
+            let write = WRITES.fetch_add(1, Ordering::Relaxed);
+            let unfinished = self.folder.join(format!(".{}-{write}", std::process::id()));
+            std::fs::write(&unfinished, next)?;
+            std::fs::rename(unfinished, file)?;
+        }
+        Ok(value)
+    }
+
+    pub fn delete(&self, key: &str) -> IoResult<()> {
+        let file = self.file(key)?;
+        let _writing = self.lock()?;
+        none_if_missing(std::fs::remove_file(file)).map(drop)
+    }
+
+    /// Whoever writes holds this, as long as it is not dropped.
+    fn lock(&self) -> IoResult<File> {
         std::fs::create_dir_all(&self.folder)?;
-        std::fs::write(&unfinished, value)?;
-        std::fs::rename(unfinished, file)
+        let lock = File::options().create(true).append(true).open(self.folder.join(".lock"))?;
+        lock.lock()?;
+        Ok(lock)
     }
 
-    fn delete(&self, key: &str) -> IoResult<()> {
-        none_if_missing(std::fs::remove_file(self.file(key)?)).map(drop)
-    }
-
-    fn keys(&self) -> IoResult<Vec<String>> {
+    pub fn keys(&self) -> IoResult<Vec<String>> {
         let Some(entries) = none_if_missing(std::fs::read_dir(&self.folder))? else {
             return Ok(Vec::new());
         };
@@ -187,6 +211,23 @@ mod tests {
         store.delete("a/b").unwrap();
         assert_eq!(store.keys().unwrap(), [""]);
         assert!(store.set(&"k".repeat(128), b"").is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn no_change_is_lost_among_several_writers() {
+        let folder = std::env::temp_dir().join(format!("edgate-spin-host-kv-writers-{}", std::process::id()));
+        let store = Store::new(&folder, "default");
+        let add = |value: Option<&[u8]>| {
+            let number = value.map_or(0, |value| std::str::from_utf8(value).unwrap().parse().unwrap());
+            Some((number + 1u32).to_string().into_bytes())
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..50).for_each(|_| drop(store.change("sum", add).unwrap())));
+            }
+        });
+        assert_eq!(store.get("sum").unwrap().unwrap(), b"200");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -6,6 +6,7 @@
 mod allowed_hosts;
 mod bindings;
 mod cache;
+mod increments;
 mod instance;
 mod key_value;
 mod logs;
@@ -52,6 +53,9 @@ struct Up {
     /// For key-value stores and logs [default: .spin beside the manifest].
     #[arg(long)]
     state_dir: Option<PathBuf>,
+    /// For logs [default: the folder `logs` in that for state].
+    #[arg(long)]
+    log_dir: Option<PathBuf>,
     /// Keep the components' output out of the host's own.
     #[arg(short, long)]
     quiet: bool,
@@ -100,9 +104,11 @@ fn prepare(up: Up) -> Result<serve::Server> {
     for (key, value) in &up.key_values {
         store.set(key, value.as_bytes()).with_context(|| format!("cannot write the key-value pair {key:?}"))?;
     }
+    let log_dir = up.log_dir.unwrap_or_else(|| state_dir.join("logs"));
     let around = instance::Surroundings {
         engine: Engine::new(Config::new().wasm_component_model_async(true))?,
         state_dir: Arc::new(state_dir),
+        log_dir,
         clients: outbound::Clients::new(),
         quiet: up.quiet,
     };

@@ -3,7 +3,7 @@
 
 use super::answer::{AnswerBody, Fault};
 use super::placeholders::{self, Kind};
-use super::{Exchange, HostName, Scenario, UpstreamStep};
+use super::{Abandon, Exchange, HostName, Request, Scenario, UpstreamStep};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeSet;
 
@@ -89,6 +89,7 @@ fn known<'a>(table: &str, names: impl Iterator<Item = &'a String>, wanted: &str)
 impl Exchange {
     fn check(&self, scenario: &Scenario, upstreams: &BTreeSet<String>) -> Result<()> {
         self.check_steps()?;
+        self.check_numbers()?;
         for service in &self.services {
             service.check().with_context(|| format!("the service at {}", service.at))?;
         }
@@ -105,6 +106,25 @@ impl Exchange {
         }
         if self.request.websocket.is_some() && self.request.body.is_some() {
             bail!("a request for a WebSocket has no body");
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        let Request { repeat, at_once, background, abandon, .. } = &self.request;
+        let several = at_once.is_some() || *repeat != 1;
+        ensure!(*repeat > 0 && *at_once != Some(0), "nothing is sent");
+        ensure!(at_once.is_none() || *repeat == 1, "it is sent either `repeat` times or `at_once`");
+        ensure!(!background || !several, "a request in the background is one request");
+        let statuses = self.response.as_ref().is_some_and(|response| !response.statuses.is_empty());
+        ensure!(statuses == at_once.is_some(), "`response.statuses` goes with `request.at_once`");
+        ensure!(
+            at_once.is_none() || self.log.is_none(),
+            "which record of several is meant, nobody knows: say `events`"
+        );
+        if *abandon == Some(Abandon::BeforeHead) {
+            let nothing = self.response.is_none() && self.log.is_none() && !several && !background;
+            ensure!(nothing, "who goes away before the head sees no response");
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What a scenario expects. How it is compared with what happened stands in `compare`.
 
 use super::content::OneOrMany;
+use super::counters::ExpectedCount;
 use super::json_of;
 use crate::units;
 use regex::Regex;
@@ -36,6 +37,8 @@ impl ExpectedRequest {
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectedResponse {
     pub status: Option<u16>,
+    /// Of requests that were sent at the same time: how many answers there are of each status, and of no other.
+    pub statuses: BTreeMap<String, ExpectedCount>,
     pub headers: BTreeMap<String, ExpectedField>,
     /// Fields that must not be there.
     pub absent: Vec<String>,

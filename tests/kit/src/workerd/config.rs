@@ -1,28 +1,37 @@
 //! workerd's configuration, in Cap'n Proto's text form.
 
-use super::{COMPATIBILITY_DATE, Format, Options};
+use super::objects::{self, OFFERED, Parts};
+use super::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, Format, Options};
 use crate::running::Deployment;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// The binding of edgate's Durable Objects, their class, and what tells their storage from that of other classes.
-const CLAIMS: [&str; 3] = ["EDGATE_CLAIMS", "EdgateClaims", "edgate-claims"];
+/// Where things are that belong to one run.
+pub(super) struct Places<'a> {
+    /// Who keeps the values of key-value namespaces.
+    pub values: SocketAddr,
+    /// The folder of Durable Objects that end with the run.
+    pub temporary: &'a Path,
+    /// The ports to listen on, by the names of sockets. A free one where there is none.
+    pub ports: &'a BTreeMap<String, u16>,
+}
 
-/// The configuration of one Worker that may reach everything, whose namespaces are kept at `values`, and whose Durable
-/// Objects, if there are any, in the folder `objects`.
-pub(super) fn render(
-    options: &Options,
-    deployment: &Deployment,
-    values: SocketAddr,
-    objects: Option<&Path>,
-) -> Result<String> {
+/// The configuration of one Worker that may reach everything.
+pub(super) fn render(options: &Options, deployment: &Deployment, places: &Places<'_>) -> Result<String> {
     let modules = modules(&options.build)?.join(",\n      ");
-    let bindings = bindings(deployment, objects).join(",\n      ");
-    let services: Vec<String> = deployment.stores.keys().map(|store| namespace(store, values)).collect();
-    let services = services.concat() + &disk(objects)?;
-    let objects = if objects.is_some() { namespaces() } else { String::new() };
+    let folder = objects::folder(&options.objects, places.temporary);
+    let Parts { bindings: more, worker, services, offered, extensions } =
+        objects::parts(deployment, folder, &options.counters)?;
+    let bindings: Vec<String> = bindings(deployment).into_iter().chain(more).collect();
+    let bindings = bindings.join(",\n      ");
+    let namespaces: Vec<String> = deployment.stores.keys().map(|store| namespace(store, places.values)).collect();
+    let services = namespaces.concat() + &services;
+    let gateway = socket(super::HTTP, "(cfBlobHeader = \"CF-Blob\")", "gateway", places);
+    let counters = if offered { socket(OFFERED, "()", OFFERED, places) } else { String::new() };
+    let extensions = extensions.join(", ");
     let structured = options.format == Format::Structured;
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
@@ -30,36 +39,27 @@ const config :Workerd.Config = (
   services = [
     (name = "gateway", worker = (
       compatibilityDate = "{COMPATIBILITY_DATE}",
+      compatibilityFlags = [{COMPATIBILITY_FLAGS}],
       globalOutbound = "network",
       modules = [
       {modules}],
       bindings = [
       {bindings}],
-{objects}    )),
+{worker}    )),
     (name = "network", network = (allow = ["private", "public"])),
 {services}  ],
   sockets = [
-    (name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "CF-Blob"), service = "gateway"),
-  ],
+{gateway}{counters}  ],
+  extensions = [{extensions}],
   logging = (structuredLogging = {structured}),
 );
 "#
     ))
 }
 
-/// The namespace of the Durable Objects that decide claims.
-fn namespaces() -> String {
-    let [_, class, key] = CLAIMS;
-    let namespace = format!("(className = \"{class}\", uniqueKey = \"{key}\", enableSql = true)");
-    format!("      durableObjectNamespaces = [{namespace}],\n      durableObjectStorage = (localDisk = \"objects\"),\n")
-}
-
-/// Where the objects are kept.
-fn disk(folder: Option<&Path>) -> Result<String> {
-    let Some(folder) = folder else { return Ok(String::new()) };
-    let folder = folder.canonicalize().with_context(|| format!("there is no {}", folder.display()))?;
-    let path = quote(&folder.to_string_lossy());
-    Ok(format!("    (name = \"objects\", disk = (path = {path}, writable = true)),\n"))
+fn socket(name: &str, http: &str, service: &str, places: &Places<'_>) -> String {
+    let port = places.ports.get(name).copied().unwrap_or(0);
+    format!("    (name = \"{name}\", address = \"127.0.0.1:{port}\", http = {http}, service = \"{service}\"),\n")
 }
 
 /// All modules below `build`, named by their paths there; the main one first, as workerd wants it.
@@ -91,7 +91,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn bindings(deployment: &Deployment, objects: Option<&Path>) -> Vec<String> {
+fn bindings(deployment: &Deployment) -> Vec<String> {
     let text = |name: &str, value: &str| format!("(name = {}, text = {})", quote(name), quote(value));
     let values = deployment.bindings.iter().map(|(name, value)| match value {
         Value::String(value) => text(name, value),
@@ -100,9 +100,7 @@ fn bindings(deployment: &Deployment, objects: Option<&Path>) -> Vec<String> {
     let secrets = deployment.secrets.iter().map(|(name, value)| text(name, value));
     let stores = deployment.stores.keys();
     let stores = stores.map(|name| format!("(name = {}, kvNamespace = {})", quote(name), quote(&service(name))));
-    let [name, class, _] = CLAIMS;
-    let claims = objects.map(|_| format!("(name = \"{name}\", durableObjectNamespace = \"{class}\")"));
-    values.chain(secrets).chain(stores).chain(claims).collect()
+    values.chain(secrets).chain(stores).collect()
 }
 
 /// One server keeps all namespaces; a field tells it which one is meant.
@@ -118,7 +116,7 @@ fn service(store: &str) -> String {
 }
 
 /// A text literal: Cap'n Proto has C's escapes, and takes UTF-8 as it is.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
