@@ -37,6 +37,7 @@ use crate::policy::transform::FieldValue;
 use crate::rule::{Rule, source};
 use crate::secret::SecretSlot;
 use crate::template::{Source, Template};
+use crate::upstream::Upstream;
 use fill::Form;
 use http::{HeaderName, Method, StatusCode, header};
 use shape::Shape;
@@ -107,7 +108,7 @@ pub struct Ask {
 pub struct Accept {
     /// Those of success, where there are none.
     pub statuses: Vec<u16>,
-    /// How long it may take, to its end; the upstream's time-out where it is not said.
+    /// How long it may take, to its end; the upstream's time-out, for each of its tries, where it is not said.
     pub timeout: Option<Duration>,
     /// In bytes.
     pub most: u64,
@@ -164,14 +165,9 @@ impl Aggregate {
         }
     }
 
-    /// The plan that its parts make, where an upstream's time-out is what `timeout` says.
-    pub fn steps(&self, timeout: impl Fn(usize) -> Duration) -> Vec<plan::Step> {
-        let step = |part: &Part| plan::Step {
-            after: part.after.clone(),
-            calls: part.most_calls(),
-            timeout: part.accept.timeout.unwrap_or_else(|| timeout(part.upstream)),
-        };
-        self.parts.iter().map(step).collect()
+    /// The plan that its parts make.
+    pub fn steps(&self, upstreams: &[Rc<Upstream>]) -> Vec<plan::Step> {
+        self.parts.iter().map(|part| part.step(upstreams)).collect()
     }
 }
 
@@ -181,9 +177,20 @@ impl Part {
         self.when.iter().chain(self.stop.iter().map(|stop| &stop.when))
     }
 
-    /// How many requests it makes at most.
-    pub fn most_calls(&self) -> u64 {
-        self.each.as_ref().map_or(1, |each| each.most as u64)
+    /// What it is in a plan.
+    pub fn step(&self, upstreams: &[Rc<Upstream>]) -> plan::Step {
+        let upstream = upstreams.get(self.upstream);
+        plan::Step {
+            after: self.after.clone(),
+            items: self.each.as_ref().map_or(1, |each| each.most as u64),
+            tries: upstream.map_or(1, |upstream| upstream.most_calls(Some(&self.ask.method))),
+            timeout: upstream.map_or(Duration::ZERO, |upstream| self.timeout(upstream)),
+        }
+    }
+
+    /// How long an answer to it may take, to its end: with all tries of its upstream, where it does not say itself.
+    pub fn timeout(&self, upstream: &Upstream) -> Duration {
+        self.accept.timeout.unwrap_or_else(|| upstream.longest(&self.ask.method))
     }
 
     /// What its request is made of, of other parts.

@@ -25,7 +25,8 @@ use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Facts, Methods};
 use crate::routing::{Found, Miss, Router};
 use crate::secret::SecretSlot;
-use crate::upstream::{HANDSHAKE, Proxy, Upstream};
+use crate::upstream::Upstream;
+use crate::upstream::proxy::{HANDSHAKE, Proxy};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
@@ -39,7 +40,7 @@ pub struct Gateway {
     pub name: Name,
     pub router: Router,
     pub routes: Vec<Route>,
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<Rc<Upstream>>,
     /// Every limit, by name.
     pub limits: Vec<Rc<Limit>>,
     pub trusted_proxies: Vec<IpNet>,
@@ -80,7 +81,7 @@ pub struct Route {
 /// What produces the response.
 #[derive(Debug)]
 pub enum Action {
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     Aggregate(Aggregate),
     Batch(Batch),
     Redirect(Redirect),
@@ -146,6 +147,13 @@ impl Gateway {
         (response, ex)
     }
 
+    /// Does what is done on a schedule: asks targets for their health.
+    pub async fn check(&self, host: &SharedHost) {
+        for upstream in &self.upstreams {
+            upstream.check(host).await;
+        }
+    }
+
     /// A request as policies see it first, before they have changed anything.
     pub fn received(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
         let mut ex = self.open(host, incoming);
@@ -164,7 +172,7 @@ impl Gateway {
 
     /// Every secret that it needs.
     pub fn secrets(&self) -> Vec<&SecretSlot> {
-        let mut slots: Vec<&SecretSlot> = self.upstreams.iter().flat_map(Upstream::secrets).collect();
+        let mut slots: Vec<&SecretSlot> = self.upstreams.iter().flat_map(|upstream| upstream.secrets()).collect();
         for route in &self.routes {
             route.policies.iter().for_each(|policy| slots.extend(policy.secrets()));
             if let Action::Aggregate(aggregate) = &route.action {
@@ -183,15 +191,11 @@ impl Gateway {
         interest.request.extend(both.into_iter().chain(own).chain(others).cloned());
         interest.request.extend(self.log.headers.iter().chain(self.router.fields()).cloned());
         interest.response.extend(both.into_iter().chain(&HOP_BY_HOP).cloned());
-        let tokens = self.upstreams.iter().filter_map(|upstream| upstream.internal_token.as_ref());
-        for token in tokens {
-            interest.request.insert(token.field.clone());
-            token.claims.iter().for_each(|(_, template)| interest.template(template));
-        }
+        self.upstreams.iter().for_each(|upstream| upstream.interest(&mut interest));
         for route in &self.routes {
             route.policies.iter().for_each(|policy| policy.interest(&mut interest));
             match &route.action {
-                Action::Proxy(proxy) => proxy.templates().for_each(|template| interest.template(template)),
+                Action::Proxy(proxy) => proxy.interest(&mut interest),
                 Action::Aggregate(aggregate) => aggregate.interest(&mut interest),
                 Action::Batch(batch) => batch.interest(&mut interest),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
@@ -331,10 +335,7 @@ impl Gateway {
 
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {
         match action {
-            Action::Proxy(proxy) => match self.upstreams.get(proxy.upstream) {
-                Some(upstream) => upstream.send(host, ex, proxy).await,
-                None => Err(Reject::NotConfigured),
-            },
+            Action::Proxy(proxy) => proxy.send(&self.upstreams, host, ex).await,
             Action::Aggregate(aggregate) => aggregate.answer(host, ex, &self.upstreams).await,
             Action::Batch(batch) => self.batch(host, ex, batch).await,
             Action::Redirect(redirect) => redirect.answer(ex),

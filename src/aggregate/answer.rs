@@ -22,7 +22,7 @@ impl Aggregate {
         &self,
         host: &SharedHost,
         ex: &mut Exchange,
-        upstreams: &[Upstream],
+        upstreams: &[Rc<Upstream>],
     ) -> Result<Response<Body>, Reject> {
         let Ran { end, states, attempts } = run(self, host, ex, upstreams).await;
         ex.notes.attempts.extend(attempts);

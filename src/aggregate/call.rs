@@ -11,9 +11,11 @@ use crate::headers::elements;
 use crate::host::{HostError, SharedHost, Timestamp};
 use crate::part::Answer;
 use crate::raw::Document;
-use crate::upstream::{Call, Upstream};
+use crate::upstream::Upstream;
+use crate::upstream::own::Call;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Where a request is made.
@@ -21,7 +23,7 @@ use std::time::Duration;
 pub struct At<'a> {
     pub host: &'a SharedHost,
     pub ex: &'a Exchange,
-    pub upstreams: &'a [Upstream],
+    pub upstreams: &'a [Rc<Upstream>],
     pub shelf: &'a Shelf,
 }
 
@@ -74,11 +76,11 @@ pub async fn call(at: At<'_>, part: &Part, request: Request) -> Called {
     called
 }
 
-async fn ask(at: At<'_>, part: &Part, upstream: &Upstream, request: Request) -> Called {
+async fn ask(at: At<'_>, part: &Part, upstream: &Rc<Upstream>, request: Request) -> Called {
     let At { host, ex, .. } = at;
     let begun = host.now();
     let Some(left) = ex.time_left(begun) else { return Called::failed(Failure::Deadline, begun) };
-    let own = part.accept.timeout.unwrap_or(upstream.timeout);
+    let own = part.timeout(upstream);
     let late = if own < left { Failure::Timeout } else { Failure::Deadline };
     let until = Until { begun, within: own.min(left), late };
     let Request { method, target, headers, body } = request;

@@ -8,9 +8,11 @@ use std::time::Duration;
 pub struct Step {
     /// The parts that it waits for, by position.
     pub after: Vec<usize>,
-    /// How many requests it makes at most.
-    pub calls: u64,
-    /// How long each of them may take.
+    /// How many times it is asked at most: more than once where it is repeated.
+    pub items: u64,
+    /// How many requests each of these may come to.
+    pub tries: u64,
+    /// How long each of them may take, with all its tries.
     pub timeout: Duration,
 }
 
@@ -48,44 +50,47 @@ fn visit(at: usize, steps: &[Step], stages: &mut [Option<usize>], way: &mut Vec<
 
 /// How many requests it makes at most.
 pub fn calls(steps: &[Step]) -> u64 {
-    steps.iter().map(|step| step.calls).sum()
+    steps.iter().map(|step| step.items.saturating_mul(step.tries)).sum()
 }
 
-/// How long it takes if every request takes as long as it may, and `at_once` are under way at the same time.
+/// How long it takes at most, where `at_once` are asked at the same time and no lane is left empty: that of the longest
+/// chain, and of what is left of the rest in all lanes (R. L. Graham, "Bounds on multiprocessing timing anomalies", 1969).
+/// It may take longer where some of it takes less time, so that the order in which all time-outs pass is not the worst.
 pub fn longest(steps: &[Step], at_once: u64) -> Duration {
-    let lanes = usize::try_from(at_once.clamp(1, calls(steps).max(1))).unwrap_or(1);
-    // When each lane is free again, and when each part is over.
-    let mut free = vec![Duration::ZERO; lanes];
-    let mut over: Vec<Option<Duration>> = vec![None; steps.len()];
-    // Each round, the part goes next that can begin first; of several, the one that stands first.
-    for _ in 0..steps.len() {
-        let ready = |step: &Step| {
-            step.after.iter().try_fold(Duration::ZERO, |time, before| Some(time.max((*over.get(*before)?)?)))
-        };
-        let waiting = steps.iter().enumerate().filter(|(at, _)| over.get(*at) == Some(&None));
-        let next = waiting.filter_map(|(at, step)| Some((ready(step)?, at))).min();
-        let Some((begin, at)) = next else { break };
-        let Some(step) = steps.get(at) else { break };
-        let mut end = begin;
-        for _ in 0..step.calls {
-            if let Some(lane) = free.iter_mut().min() {
-                *lane = begin.max(*lane).saturating_add(step.timeout);
-                end = end.max(*lane);
-            }
-        }
+    let chain = chain(steps);
+    let items: u64 = steps.iter().map(|step| step.items).sum();
+    if items <= at_once {
+        return chain;
+    }
+    let all = steps.iter().fold(Duration::ZERO, |all, step| {
+        all.saturating_add(step.timeout.saturating_mul(u32::try_from(step.items).unwrap_or(u32::MAX)))
+    });
+    let lanes = u32::try_from(at_once.max(1)).unwrap_or(u32::MAX);
+    chain.saturating_add(all.saturating_sub(chain) / lanes)
+}
+
+/// The time of the longest chain of parts that wait for each other.
+fn chain(steps: &[Step]) -> Duration {
+    let stages = stages(steps).unwrap_or_default();
+    let mut order: Vec<usize> = (0..stages.len()).collect();
+    order.sort_by_key(|at| stages.get(*at).copied());
+    let mut over = vec![Duration::ZERO; steps.len()];
+    for at in order {
+        let Some(step) = steps.get(at) else { continue };
+        let begin = step.after.iter().filter_map(|before| over.get(*before)).max().copied().unwrap_or_default();
         if let Some(slot) = over.get_mut(at) {
-            *slot = Some(end);
+            *slot = begin.saturating_add(step.timeout);
         }
     }
-    over.into_iter().flatten().max().unwrap_or_default()
+    over.into_iter().max().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn step(after: &[usize], calls: u64, seconds: u64) -> Step {
-        Step { after: after.to_vec(), calls, timeout: Duration::from_secs(seconds) }
+    fn step(after: &[usize], items: u64, seconds: u64) -> Step {
+        Step { after: after.to_vec(), items, tries: 1, timeout: Duration::from_secs(seconds) }
     }
 
     #[test]
@@ -103,13 +108,32 @@ mod tests {
     }
 
     #[test]
+    fn tries_count_as_requests() {
+        let tried = Step { tries: 4, ..step(&[], 10, 1) };
+        assert_eq!(calls(&[tried, step(&[], 2, 1)]), 42);
+    }
+
+    #[test]
     fn the_longest_time_is_that_of_the_longest_chain_and_of_full_lanes() {
         let steps = [step(&[], 1, 2), step(&[], 1, 1), step(&[1], 20, 1)];
         assert_eq!(calls(&steps), 22);
-        // The long part, beside 1 s and then 20 requests in 5 lanes, and in 6 once it is over.
-        assert_eq!(longest(&steps, 6), Duration::from_secs(5));
+        // A chain of 2 s, and 21 s beside it.
+        assert_eq!(longest(&steps, 6), Duration::from_millis(5_500));
         assert_eq!(longest(&steps, 100), Duration::from_secs(2));
         assert_eq!(longest(&steps, 1), Duration::from_secs(23));
         assert_eq!(longest(&[], 6), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_takes_less_time_than_it_may_does_not_make_it_longer_than_the_longest() {
+        // Graham's own example: 12 s where all take as long as they may, 13 s where each takes a second less.
+        let times = [3, 2, 2, 2, 4, 4, 4, 4, 9];
+        let after = |at: usize| match at {
+            4..=7 => vec![3],
+            8 => vec![0],
+            _ => Vec::new(),
+        };
+        let steps: Vec<Step> = times.iter().enumerate().map(|(at, time)| step(&after(at), 1, *time)).collect();
+        assert!(longest(&steps, 3) >= Duration::from_secs(13));
     }
 }

@@ -50,7 +50,7 @@ struct Run<'a> {
 }
 
 /// Asks the parts, until all are done or the answer does not depend on them any more.
-pub async fn run(aggregate: &Aggregate, host: &SharedHost, ex: &Exchange, upstreams: &[Upstream]) -> Ran {
+pub async fn run(aggregate: &Aggregate, host: &SharedHost, ex: &Exchange, upstreams: &[Rc<Upstream>]) -> Ran {
     let Aggregate { parts, at_once, stale: shelf, .. } = aggregate;
     let mut run = Run {
         parts,

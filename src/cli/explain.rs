@@ -7,6 +7,7 @@ pub mod limits;
 pub mod plan;
 pub mod request;
 pub mod story;
+pub mod upstreams;
 
 use super::Outcome;
 use super::configuration::targets;

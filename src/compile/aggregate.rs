@@ -5,7 +5,7 @@ mod collisions;
 mod form;
 mod part;
 mod paths;
-mod plan;
+pub mod plan;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::stale::Shelf;
@@ -15,6 +15,7 @@ use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::is_name;
 use crate::host::Capabilities;
 use crate::template::Parameters;
+use crate::upstream::Upstream;
 use http::StatusCode;
 use std::rc::Rc;
 
@@ -32,6 +33,7 @@ pub struct Scope<'a> {
     pub targets: &'a [Capabilities],
     /// In the order of the gateway's upstreams.
     pub upstreams: &'a [&'a str],
+    pub compiled: &'a [Rc<Upstream>],
     pub shelf: &'a Rc<Shelf>,
 }
 
@@ -60,7 +62,7 @@ pub fn compile(
     // What belongs together is looked at where all of it could be read.
     if parts.len() == section.parts.len() && diagnostics.len() == before {
         plan::join(section, &mut parts, &parts_place, diagnostics);
-        plan::fits(&parts, section, &parts_place, scope.targets, diagnostics);
+        plan::has_an_end(&parts, &parts_place, scope.compiled, diagnostics);
         collisions::check(section, &parts, place, diagnostics);
     }
     (diagnostics.len() == before).then(|| Aggregate {
@@ -72,6 +74,13 @@ pub fn compile(
         at_once,
         stale: Rc::clone(scope.shelf),
     })
+}
+
+/// Every upstream that its parts call, and the place that says so.
+pub fn called(aggregate: &Aggregate, place: &Place) -> Vec<(usize, Place)> {
+    let parts = place.key("aggregate").key("parts");
+    let called = aggregate.parts.iter().enumerate();
+    called.map(|(index, part)| (part.upstream, parts.index(index).key("upstream"))).collect()
 }
 
 /// Whether each part has a name of its own.

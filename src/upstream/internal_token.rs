@@ -2,6 +2,7 @@
 //! the upstream need not trust its network. What a client sends in the token's field never reaches the upstream.
 
 use crate::exchange::Exchange;
+use crate::headers::remove_spellings;
 use crate::host::SharedHost;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64;
@@ -10,7 +11,7 @@ use crate::jose::secret::hmac_sign;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use crate::template::{Goal, Template};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -34,23 +35,24 @@ pub struct InternalToken {
 }
 
 impl InternalToken {
-    /// The value of its field, for a request.
-    pub async fn mint(&self, host: &SharedHost, ex: &Exchange) -> Result<HeaderValue, Reject> {
-        let signed = self.signed(host, ex);
+    /// Puts a token into what the upstream will see.
+    pub async fn add(&self, host: &SharedHost, unsigned: &str, headers: &mut HeaderMap) -> Result<(), Reject> {
+        remove_spellings(headers, &self.field);
         let signature = if self.algorithm.is_symmetric() {
-            hmac_sign(self.algorithm, self.secret.mac(), signed.as_bytes())
+            hmac_sign(self.algorithm, self.secret.mac(), unsigned.as_bytes())
         } else {
             match self.signing_key() {
-                Some(key) => host.sign(key, &signed).await.ok(),
+                Some(key) => host.sign(key, unsigned).await.ok(),
                 None => None,
             }
         };
         let signature = signature.ok_or(Reject::IdentityUnavailable)?;
         let prefix = if self.field == header::AUTHORIZATION { "Bearer " } else { "" };
-        let token = [prefix, &signed, ".", &base64::encode(&signature)].concat();
+        let token = [prefix, unsigned, ".", &base64::encode(&signature)].concat();
         let mut value = HeaderValue::try_from(token).map_err(|_| Reject::IdentityUnavailable)?;
         value.set_sensitive(true);
-        Ok(value)
+        headers.insert(&self.field, value);
+        Ok(())
     }
 
     /// What it tells of who calls, and of the request.
@@ -59,7 +61,7 @@ impl InternalToken {
     }
 
     /// The header and the claims, as they are signed (RFC 7515, section 5.1).
-    fn signed(&self, host: &SharedHost, ex: &Exchange) -> String {
+    pub fn unsigned(&self, host: &SharedHost, ex: &Exchange) -> String {
         let mut header = json!({ "alg": self.algorithm.name(), "typ": "JWT" });
         if let (Some(kid), Some(header)) = (&self.kid, header.as_object_mut()) {
             header.insert("kid".to_owned(), kid.as_str().into());

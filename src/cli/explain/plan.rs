@@ -21,8 +21,7 @@ pub fn is_of_answers(reject: Option<&str>) -> bool {
 }
 
 pub fn rows(gateway: &Gateway, sections: &Sections, route: &Route, aggregate: &Aggregate) -> Rows {
-    let timeout = |upstream: usize| gateway.upstreams.get(upstream).map_or(Std::ZERO, |upstream| upstream.timeout);
-    let steps = aggregate.steps(timeout);
+    let steps = aggregate.steps(&gateway.upstreams);
     let stages = plan::stages(&steps).unwrap_or_default();
     let longest = plan::longest(&steps, aggregate.at_once as u64);
     let (calls, at_once) = (plan::calls(&steps), aggregate.at_once);
@@ -43,7 +42,12 @@ pub fn rows(gateway: &Gateway, sections: &Sections, route: &Route, aggregate: &A
         let timeout = steps.get(at).map_or(Std::ZERO, |step| step.timeout);
         let written =
             sections.routes.get(&*route.name).and_then(|section| section.pointer(&format!("/aggregate/parts/{at}")));
-        let what = describe(part, aggregate, written.unwrap_or(&Value::Null), gateway.upstreams.get(part.upstream));
+        let what = describe(
+            part,
+            aggregate,
+            written.unwrap_or(&Value::Null),
+            gateway.upstreams.get(part.upstream).map(|upstream| &**upstream),
+        );
         rows.push([format!("  {stage}. {}", part.name), format!("{what}, {}", Duration(timeout))]);
     }
     rows
@@ -57,8 +61,16 @@ fn count(parts: usize) -> String {
 fn describe(part: &Part, aggregate: &Aggregate, written: &Value, upstream: Option<&Upstream>) -> String {
     let text = |key: &str| written.get(key).and_then(Value::as_str).unwrap_or_default();
     let name = |at: &usize| aggregate.parts.get(*at).map_or("", |part| &part.name);
-    let base = upstream.map_or("", |upstream| upstream.base.as_str());
+    let base = upstream.and_then(|upstream| upstream.targets.first()).map_or("", |target| &target.base);
     let mut words = vec![format!("{} {base}{}", part.ask.method, text("path"))];
+    match upstream.map_or(1, |upstream| upstream.targets.len()) {
+        0 | 1 => {}
+        targets => words.push(format!("or another of {targets} targets")),
+    }
+    match upstream.map_or(1, |upstream| upstream.most_calls(Some(&part.ask.method))) {
+        1 => {}
+        tries => words.push(format!("{tries} tries at most")),
+    }
     if let Some(each) = &part.each {
         words.push(format!("for each of {}, {} at most", each.over, each.most));
     }

@@ -2,12 +2,13 @@
 //! platforms can follow.
 
 use super::{Diagnostics, exceeded, position};
-use crate::aggregate::{Part, field, plan, references};
+use crate::aggregate::{Aggregate, Part, field, plan, references};
 use crate::config::aggregate::{self as section, Need};
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::host::Capabilities;
 use crate::part::Reference;
-use std::time::Duration;
+use crate::upstream::Upstream;
+use std::rc::Rc;
 
 /// Finds out who waits for whom.
 pub fn join(section: &section::Aggregate, parts: &mut [Part], place: &Place, diagnostics: &mut Diagnostics) {
@@ -106,37 +107,19 @@ fn stand_ins(
     }
 }
 
-/// Whether the plan has an end, and whether the platforms can follow it.
-pub fn fits(
-    parts: &[Part],
-    section: &section::Aggregate,
-    place: &Place,
-    targets: &[Capabilities],
-    diagnostics: &mut Diagnostics,
-) {
-    let step =
-        |part: &Part| plan::Step { after: part.after.clone(), calls: part.most_calls(), timeout: Duration::ZERO };
-    let steps: Vec<plan::Step> = parts.iter().map(step).collect();
+/// Whether each part can be asked, and whether one that is required may be missing.
+pub fn has_an_end(parts: &[Part], place: &Place, upstreams: &[Rc<Upstream>], diagnostics: &mut Diagnostics) {
+    let steps: Vec<plan::Step> = parts.iter().map(|part| part.step(upstreams)).collect();
     let name = |at: &usize| parts.get(*at).map_or("", |part| &part.name);
     if let Err(round) = plan::stages(&steps)
-        && let [first, _, _, ..] = round.as_slice()
+        && let [first, others @ ..] = round.as_slice()
+        // Of one that is made of its own answer it is known already.
+        && !(others.len() == 1 && parts.get(*first).is_some_and(|part| part.needs.contains(first)))
     {
         let round: Vec<&str> = round.iter().map(name).collect();
         let message = format!("parts wait for each other: `{}`", round.join("` for `"));
         let place = place.index(*first).key("name");
         diagnostics.push(Diagnostic::new(Code::BadPlan, place, message, "never begins"));
-    }
-    let calls = plan::calls(&steps);
-    if let Some((target, most)) = exceeded(targets, calls, |target| target.most_calls) {
-        let message = format!("it may come to {calls} requests, and {} lets one make {most}", target.platform);
-        let repeated = section.parts.iter().enumerate().filter(|(_, part)| part.each.is_some());
-        let (place, help) = match repeated.max_by_key(|(_, part)| part.most) {
-            Some((at, _)) => {
-                (place.index(at).key("most"), "ask for fewer items, or let the upstream answer for all of them at once")
-            }
-            None => (place.clone(), "take fewer parts"),
-        };
-        diagnostics.push(Diagnostic::new(Code::Unsupported, place, message, "too many").help(help));
     }
     for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.cannot_be_missing()) {
         for other in part.needs.iter().filter(|other| **other != at) {
@@ -147,6 +130,37 @@ pub fn fits(
             diagnostics.push(diagnostic.help(help).related(place.index(*other).key("need"), "optional"));
         }
     }
+}
+
+/// Whether the platforms let as many requests be made. `besides` is what finding out who calls may come to.
+pub fn counts(
+    section: &section::Aggregate,
+    (aggregate, besides): (&Aggregate, u64),
+    place: &Place,
+    (upstreams, targets): (&[Rc<Upstream>], &[Capabilities]),
+    diagnostics: &mut Diagnostics,
+) {
+    let steps = aggregate.steps(upstreams);
+    let calls = plan::calls(&steps);
+    let Some((target, most)) = exceeded(targets, calls.saturating_add(besides), |target| target.most_calls) else {
+        return;
+    };
+    let mut message = format!("it may come to {calls} requests");
+    if steps.iter().any(|step| step.tries > 1) {
+        message += ", with all tries of its upstreams";
+    }
+    if besides > 0 {
+        message += &format!(", and {besides} to find out who calls");
+    }
+    message += &format!(", and {} lets one make {most}", target.platform);
+    let repeated = section.parts.iter().enumerate().filter(|(_, part)| part.each.is_some());
+    let (place, help) = match repeated.max_by_key(|(_, part)| part.most) {
+        Some((at, _)) => {
+            (place.index(at).key("most"), "ask for fewer items, or let the upstream answer for all of them at once")
+        }
+        None => (place.clone(), "take fewer parts"),
+    };
+    diagnostics.push(Diagnostic::new(Code::Unsupported, place, message, "too many").help(help));
 }
 
 impl Part {
