@@ -248,6 +248,9 @@ pub enum HostError {
     BodyTooLarge,
     /// The platform does not allow it: an address that is not listed, a store that is not bound.
     Denied(String),
+    /// The platform sends no such request: a GET with content (Workers), a method that it does not know, or one more than
+    /// it lets a request make. It would not send it to anybody else.
+    Unsendable(String),
     /// Anything else.
     Other(String),
 }
@@ -261,6 +264,7 @@ impl fmt::Display for HostError {
             HostError::Protocol(why) => write!(f, "no valid response: {why}"),
             HostError::BodyTooLarge => f.write_str("the request body is too large"),
             HostError::Denied(why) => write!(f, "denied: {why}"),
+            HostError::Unsendable(why) => write!(f, "not sent: {why}"),
             HostError::Other(why) => f.write_str(why),
         }
     }

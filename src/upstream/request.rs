@@ -23,6 +23,8 @@ pub struct Request<'a> {
     pub timeout: Duration,
     /// When its answer must have begun, whichever try that is of.
     pub until: Timestamp,
+    /// How long that was when it was received.
+    pub whole: Duration,
     /// What decides which target it belongs to, where something does.
     pub key: Option<u64>,
     /// Whether doing it twice does no harm.
