@@ -4,7 +4,6 @@
 
 use super::limiters::Limiter;
 use super::objects::{CLAIMS, Class, LIMITS};
-
 use crate::compile::address;
 use crate::config::credentials::Credentials;
 use crate::config::diagnostic::{Diagnostic, Place, Step};
@@ -12,6 +11,7 @@ use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{Consumer, Issuer};
 use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
+use crate::config::sorted::Sorted;
 use crate::config::upstream::Upstream;
 use crate::config::words::{Secret, SecretName, Text};
 use crate::config::{Gateway, HeaderEdits, Route};
@@ -82,6 +82,10 @@ impl Needs {
             }
             self.edits(&place.key("request_headers"), route.request_headers.as_ref());
             self.edits(&place.key("response_headers"), route.response_headers.as_ref());
+            for (index, part) in route.aggregate.iter().flat_map(|aggregate| &aggregate.parts).enumerate() {
+                let place = place.key("aggregate").key("parts").index(index);
+                self.fields(&place.key("headers"), &part.headers);
+            }
         }
         // What decides nothing is not called.
         let decides = self.claims.is_some() || self.counters.is_some();
@@ -203,11 +207,14 @@ impl Needs {
 
     fn edits(&mut self, place: &Place, edits: Option<&HeaderEdits>) {
         let Some(edits) = edits else { return };
-        for (key, fields) in [("set", &edits.set), ("add", &edits.add)] {
-            for (name, value) in fields {
-                if let Text::Secret(secret) = value {
-                    self.text(&place.key(key).key(name), secret);
-                }
+        self.fields(&place.key("set"), &edits.set);
+        self.fields(&place.key("add"), &edits.add);
+    }
+
+    fn fields(&mut self, place: &Place, fields: &Sorted<String, Text>) {
+        for (name, value) in fields {
+            if let Text::Secret(secret) = value {
+                self.text(&place.key(name), secret);
             }
         }
     }
@@ -292,6 +299,9 @@ mod tests {
                 { "id": "1", "algorithm": "ed25519", "key": {} },
                 { "id": "2", "algorithm": "hmac-sha256", "secret": { "secret": "E" } },
             ] } },
+            "route": { "p": { "match": { "path": "/" }, "aggregate": { "parts": [
+                { "name": "a", "upstream": "u", "path": "/", "headers": { "x-key": { "secret": "F" } } },
+            ] } } },
         }));
         check(
             &needs.secrets,
@@ -301,6 +311,7 @@ mod tests {
                 ("C", "issuer.i.dpop.nonce.secret"),
                 ("D", "issuer.o.introspection.client_secret.secret"),
                 ("E", "consumer.c.signature_keys[1].secret.secret"),
+                ("F", "route.p.aggregate.parts[0].headers.x-key.secret"),
             ],
         );
         assert_eq!(needs.claims.map(|place| place.to_string()).as_deref(), Some("issuer.i.dpop"));

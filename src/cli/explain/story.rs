@@ -2,7 +2,7 @@
 //! nearly took it.
 
 use super::request::Asked;
-use super::{Scene, Sent, Told, hint, limits, upstreams};
+use super::{Scene, Sent, Told, hint, limits, plan, upstreams};
 use crate::body::Body;
 use crate::cli::routes::{action, columns, conditions, host, methods};
 use crate::cli::{Exit, Outcome};
@@ -61,7 +61,8 @@ pub fn write(scene: &Scene<'_>, asked: &Asked, told: &Told) -> Outcome {
     let mut text = columns([""; 2], &rows);
     text += &outcome(gateway, told);
     text += &others(gateway, &considered, taken);
-    let exit = if routed && told.ex.notes.reject.is_none() { Exit::Fine } else { Exit::Mistakes };
+    let reject = told.ex.notes.reject.filter(|code| !plan::is_of_answers(Some(code)));
+    let exit = if routed && reject.is_none() { Exit::Fine } else { Exit::Mistakes };
     Outcome { exit, out: text, err: String::new() }
 }
 
@@ -91,6 +92,8 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
             let upstream = gateway.upstreams.get(proxy.upstream);
             format!("upstream {}: {}", upstream.map_or("", |upstream| &upstream.name), action(gateway, sections, entry))
         }
+        Action::Aggregate(aggregate) => return rows.extend(plan::rows(gateway, sections, route, aggregate)),
+        Action::Batch(_) => action(gateway, sections, entry),
         Action::Redirect(_) => format!("redirect: {}", action(gateway, sections, entry)),
         Action::Respond(_) => format!("respond: {}", action(gateway, sections, entry)),
         Action::Admin(_) => format!("admin: {}", action(gateway, sections, entry)),
@@ -149,6 +152,9 @@ fn refusal(ex: &Exchange, note: &AuthNote, label: &str, rows: &mut Rows) {
 fn outcome(gateway: &Gateway, told: &Told) -> String {
     match (&told.sent, told.ex.notes.reject) {
         (Some(sent), None) => sent_request(sent, &upstreams::hidden(gateway, &told.ex)),
+        (None, reject) if !told.asked.is_empty() && (reject.is_none() || plan::is_of_answers(reject)) => {
+            plan::sent(&told.asked, &upstreams::hidden(gateway, &told.ex))
+        }
         (_, reject) => {
             let status = told.response.status();
             let why = match reject {
@@ -177,7 +183,7 @@ fn sent_request(sent: &Sent, hidden: &[HeaderName]) -> String {
 }
 
 /// The fields of a message, without the values of those that are hidden.
-fn fields(headers: &HeaderMap, hidden: &[HeaderName]) -> String {
+pub fn fields(headers: &HeaderMap, hidden: &[HeaderName]) -> String {
     let told = |name: &HeaderName, value: &HeaderValue| match hidden.contains(name) {
         true => "***".to_owned(),
         false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
@@ -188,7 +194,7 @@ fn fields(headers: &HeaderMap, hidden: &[HeaderName]) -> String {
     lines.concat()
 }
 
-fn body(bytes: &[u8]) -> String {
+pub fn body(bytes: &[u8]) -> String {
     if bytes.len() > MOST_BODY {
         return format!("\n  ({} bytes)\n", bytes.len());
     }

@@ -46,12 +46,11 @@ pub fn mirrors(gateway: &Gateway) -> Vec<String> {
     upstreams.flat_map(|upstream| &upstream.targets).map(|target| target.base.clone()).collect()
 }
 
-/// The fields in which the upstream that was called is shown who the gateway is.
+/// The fields in which the upstreams that were called are shown who the gateway is.
 pub fn hidden(gateway: &Gateway, ex: &Exchange) -> Vec<HeaderName> {
-    let called = ex.notes.attempts.last().map(|attempt| &attempt.upstream);
-    let called = called.and_then(|name| gateway.upstreams.iter().find(|upstream| upstream.name == *name));
-    let shown = called.and_then(|upstream| upstream.credentials.as_ref());
-    shown.map(|credentials| vec![credentials.field().clone(), SESSION]).unwrap_or_default()
+    let called = |upstream: &&Rc<Upstream>| ex.notes.attempts.iter().any(|attempt| attempt.upstream == upstream.name);
+    let shown = gateway.upstreams.iter().filter(called).filter_map(|upstream| upstream.credentials.as_ref());
+    shown.flat_map(|credentials| [credentials.field().clone(), SESSION]).collect()
 }
 
 /// Where tokens for upstreams come from: nobody is asked, so that no secret leaves this machine.
