@@ -117,7 +117,8 @@ pub struct Retry {
     pub backoff: Option<Duration>,
     /// The longest pause of all. 1 s when not given; 1 ms to 1 m.
     pub max_backoff: Option<Duration>,
-    /// How many tries may come on top of the requests of the last 10 s, beside the 10 that always may. 20% when not given.
+    /// How many tries may come on top of the requests of the last 10 s, beside 10; never more than those requests, and one.
+    /// 20% when not given.
     pub budget: Option<Share>,
     /// Statuses that are tried again: 429, or any from 500 on. 502, 503 and 504 when not given.
     pub statuses: Option<Vec<u16>>,
