@@ -340,14 +340,17 @@ impl Gateway {
 
     /// The action, unless it was done for a request before.
     async fn act_once(&self, host: &SharedHost, ex: &mut Exchange, route: &Route) -> Result<Response<Body>, Reject> {
-        let Some(idempotency) = &route.idempotency else { return self.act(host, ex, &route.action).await };
-        match idempotency.begin(host, ex).await? {
-            Begun::Free => self.act(host, ex, &route.action).await,
-            Begun::Done(response) => Ok(response),
-            Begun::Mine(turn) => {
-                let acted = self.act(host, ex, &route.action).await;
-                idempotency.end(host, ex, turn, acted).await
-            }
+        let begun = match &route.idempotency {
+            Some(idempotency) => Box::pin(idempotency.begin(host, ex)).await?,
+            None => Begun::Free,
+        };
+        if let Begun::Done(response) = begun {
+            return Ok(response);
+        }
+        let acted = self.act(host, ex, &route.action).await;
+        match (&route.idempotency, begun) {
+            (Some(idempotency), Begun::Mine(turn)) => Box::pin(idempotency.end(host, ex, turn, acted)).await,
+            _ => acted,
         }
     }
 

@@ -12,10 +12,11 @@ use crate::body::Body;
 use crate::event::{Level, Subject, event};
 use crate::exchange::Exchange;
 use crate::headers::IDEMPOTENCY_KEY;
-use crate::host::{HostError, SharedHost, Swap};
+use crate::host::{Host, HostError, SharedHost, Swap};
 use crate::interest::Interest;
 use crate::reject::{KeyFault, Reject};
 use crate::routing::condition::Methods;
+use base64ct::{Base64UrlUnpadded, Encoding};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use key::{Found, Whose};
@@ -98,7 +99,7 @@ impl Idempotency {
         let name = self.whose.name(&self.gateway, ex, &key);
         let fingerprint = record::fingerprint(ex, &content);
         ex.body = Body::bytes(content);
-        let own = Record::UnderWay { fingerprint: &fingerprint, by: &ex.id }.write();
+        let own = Record::UnderWay { fingerprint: &fingerprint, by: &name_of_turn(&**host) }.write();
         let lease = ex.matched.as_ref().map_or(Duration::ZERO, |matched| matched.deadline) + MARGIN;
         let held = self.swap(host, &name, Swap { expected: "", value: &own, ttl: lease }).await.map_err(|error| {
             let message = format!("what keys of requests hold cannot be read: {error}");
@@ -191,6 +192,13 @@ impl Idempotency {
     async fn swap(&self, host: &SharedHost, name: &str, swap: Swap<'_>) -> Result<Option<String>, HostError> {
         host.swap(self.redis.as_deref(), name, swap).await
     }
+}
+
+/// A name that no other turn has.
+fn name_of_turn(host: &dyn Host) -> String {
+    let mut bytes = [0; 12];
+    host.random(&mut bytes);
+    Base64UrlUnpadded::encode_string(&bytes)
 }
 
 /// Whether an answer says what came of a request, once and for all: not that it could not be done at the moment, or that

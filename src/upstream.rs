@@ -195,9 +195,12 @@ impl Upstream {
         why: Option<&'static str>,
     ) -> Tried {
         let attempt = self.begin(request, ticket.position, why);
-        let shown = match self.show(host, request, &ticket.target.base).await {
-            Ok(shown) => shown,
-            Err(reject) => return unshown(request, attempt, reject),
+        let shown = match &self.credentials {
+            Some(credentials) => match Box::pin(self.show(credentials, host, request, &ticket.target.base)).await {
+                Ok(shown) => Some(shown),
+                Err(reject) => return unshown(request, attempt, reject),
+            },
+            None => None,
         };
         let begun = host.now();
         let left = request.time_left(begun).unwrap_or_default();

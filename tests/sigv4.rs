@@ -39,7 +39,8 @@ fn signatures_are_those_of_the_test_suite() {
         for (name, text) in &vector.fields {
             values.entry(name).or_default().push(HeaderValue::from_str(text).unwrap());
         }
-        let fields: Vec<(&str, String)> = values.iter().map(|(name, all)| (*name, value(all.iter()))).collect();
+        let values: Vec<(&str, String)> = values.iter().map(|(name, all)| (*name, value(all.iter()))).collect();
+        let fields: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let path = match vector.encoded.as_str() {
             "twice" => segments(&vector.path, encode),
             _ => vector.path.clone(),

@@ -391,6 +391,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_once_is_a_claim() {
+        let route = json!({ "match": { "path": "/" }, "upstream": "u", "idempotency": { "key": "client.address" } });
+        let needs = needs(json!({ "gateway": { "redis": "redis://127.0.0.1" }, "route": { "pay": route } }));
+        assert_eq!(needs.claims.as_ref().map(Place::to_string).as_deref(), Some("route.pay.idempotency"));
+        check(&needs.origins, &[("redis://127.0.0.1:6379", "gateway.redis")]);
+        assert_eq!(needs.objects().len(), 1);
+    }
+
+    #[test]
     fn redis_is_not_called_without_a_cause() {
         let gateway = |nonce: bool| {
             json!({ "gateway": {

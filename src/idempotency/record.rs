@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 /// What a key holds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Record<'a> {
-    /// The request is under way, `by` an identifier of its own.
+    /// The request is under way, `by` a turn that has a name of its own.
     UnderWay {
         fingerprint: &'a str,
         by: &'a str,

@@ -64,14 +64,19 @@ pub struct Unavailable {
 }
 
 impl Upstream {
-    /// What is sent to a target, where the upstream has credentials.
-    pub async fn show(&self, host: &SharedHost, request: &Request<'_>, base: &str) -> Result<Option<Shown>, Reject> {
-        let Some(credentials) = &self.credentials else { return Ok(None) };
+    /// What is sent to a target.
+    pub async fn show(
+        &self,
+        credentials: &Credentials,
+        host: &SharedHost,
+        request: &Request<'_>,
+        base: &str,
+    ) -> Result<Shown, Reject> {
         let left = request.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
         let Request { method, headers, content, .. } = request;
         let bare = Bare { method, url: [base, request.target].concat(), headers, content };
         match credentials.show(host, bare, self.told_in(), left).await {
-            Ok(shown) => Ok(Some(shown)),
+            Ok(shown) => Ok(shown),
             Err(_) if request.time_left(host.now()).is_none() => Err(Reject::DeadlineExceeded),
             Err(Unavailable { retry_after }) => Err(Reject::UpstreamCredentials { retry_after }),
         }

@@ -81,7 +81,7 @@ fn policies(gateway: &Gateway, upstream: &Upstream) -> Rows {
         }
         rows.push(row("balance", balance(&upstream.balance)));
     }
-    rows.extend(upstream.credentials.as_ref().map(|credentials| row("credentials", credentials.describe())));
+    rows.extend(upstream.credentials.as_ref().map(|credentials| row("shows", credentials.describe())));
     rows.extend(upstream.retry.as_ref().map(|retry| row("retry", self::retry(retry))));
     let hedge = upstream.hedge.map(|after| row("hedge", format!("a second target after {}", Duration(after))));
     rows.extend(hedge);

@@ -50,7 +50,7 @@ pub struct Signed<'a> {
     /// As it is canonical.
     pub query: &'a str,
     /// Names in small letters, in their order, each once.
-    pub fields: &'a [(&'a str, String)],
+    pub fields: &'a [(&'a str, &'a str)],
     /// The SHA-256 of the content in hexadecimal, or a word in its place.
     pub content: &'a str,
 }
@@ -100,6 +100,7 @@ impl Signer {
             time: &time,
         };
         let fields = fields(authority, headers);
+        let fields: Vec<(&str, &str)> = fields.iter().filter_map(|field| field.split_once(' ')).collect();
         let signed = Signed {
             method: method.as_str(),
             path: &canonical,
@@ -135,13 +136,14 @@ pub fn canonical(signed: &Signed<'_>, names: &str) -> String {
     [signed.method, path, signed.query, &fields, names, signed.content].join("\n")
 }
 
-/// The fields that are signed, in the order of their names: `host`, and all of Amazon's own.
-fn fields<'a>(authority: &str, headers: &'a HeaderMap) -> Vec<(&'a str, String)> {
-    let own = |name: &&HeaderName| name.as_str().starts_with("x-amz-");
-    let mut fields: Vec<(&str, String)> =
-        headers.keys().filter(own).map(|name| (name.as_str(), value(headers.get_all(name).iter()))).collect();
-    fields.push(("host", authority.to_owned()));
-    fields.sort_unstable();
+/// The fields that are signed, each a name, a space and its value, in the order of their names: `host`, and all of
+/// Amazon's own.
+fn fields(authority: &str, headers: &HeaderMap) -> Vec<String> {
+    let own = headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
+    let text = |name: &HeaderName| [name.as_str(), " ", &value(headers.get_all(name).iter())].concat();
+    let mut fields: Vec<String> = own.map(text).collect();
+    fields.push(["host ", authority].concat());
+    fields.sort();
     fields
 }
 
@@ -172,10 +174,11 @@ pub fn pairs(query: &str) -> Vec<(String, Option<String>)> {
 
 /// A query as it is signed: sorted.
 pub fn canonical_query(pairs: &[(String, Option<String>)]) -> String {
-    let mut sorted: Vec<(&str, &str)> =
-        pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default())).collect();
-    sorted.sort_unstable();
-    sorted.iter().map(|(name, value)| [*name, "=", *value].concat()).collect::<Vec<_>>().join("&")
+    // No name that is encoded has a space, which is before all that it may have.
+    let text = |(name, value): &(String, Option<String>)| [name, " ", value.as_deref().unwrap_or_default()].concat();
+    let mut sorted: Vec<String> = pairs.iter().map(text).collect();
+    sorted.sort();
+    sorted.join("&").replace(' ', "=")
 }
 
 /// A query as it is sent: in its order.
