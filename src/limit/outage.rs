@@ -1,7 +1,8 @@
 //! Which counters of a limit have not answered, so that requests do not wait for them one by one. One that fails is left
 //! alone by itself: it may be the only one that has too much to do. Where several fail, one after the other, and none
-//! answers in between, the place where all of them are is taken to be down. Once a second one request asks all the same,
-//! and the first answer ends it.
+//! answers in between, the place where all of them are is taken to be down. Once a second it is asked all the same: the
+//! counter by those that come in a moment, since it may be back and all of them are to be counted, and the place by one
+//! request. The first answer ends it.
 
 use crate::bounded::Bounded;
 use std::cell::{Cell, RefCell};
@@ -9,7 +10,10 @@ use std::cell::{Cell, RefCell};
 /// How often it is looked whether a counter that did not answer is back, in milliseconds.
 pub const LOOK_MS: f64 = 1_000.0;
 
-/// How long a counter that did not answer is remembered, in milliseconds: it is asked by one request at a time.
+/// For how long a counter is asked then, in milliseconds: as long as one that is back may take to answer.
+const MOMENT_MS: f64 = 100.0;
+
+/// How long a counter that did not answer is remembered, in milliseconds.
 const DOUBTED_MS: f64 = 10_000.0;
 
 /// How many counters must have failed in a row until all of them are left alone.
@@ -20,8 +24,8 @@ const KEYS: usize = 1_000;
 
 /// Which counters of a limit have not answered.
 pub struct Outage {
-    /// When each was asked last, or failed.
-    failed: RefCell<Bounded<f64>>,
+    /// From when until when each is left alone.
+    failed: RefCell<Bounded<(f64, f64)>>,
     /// Those that have failed since one has answered: no more than [`SEVERAL`].
     in_a_row: RefCell<Vec<[u8; 32]>>,
     /// While all are left alone, when one was asked last of those that have failed themselves, and of the others: where
@@ -48,13 +52,13 @@ impl Outage {
     pub fn covers(&self, key: &[u8; 32], now: f64) -> bool {
         let failed = self.failed.borrow_mut().get(key, now);
         let looked = self.is_everywhere().then(|| &self.looked[usize::from(failed.is_some())]);
-        if failed.is_some_and(|failed| is_recent(failed, now))
+        if failed.is_some_and(|(from, until)| (from..until).contains(&now))
             || looked.is_some_and(|looked| is_recent(looked.get(), now))
         {
             return true;
         }
-        if failed.is_some() {
-            self.failed.borrow_mut().put(*key, now, now + DOUBTED_MS);
+        if failed.is_some_and(|(_, until)| now >= until) {
+            self.leave_alone(key, now + MOMENT_MS, now + LOOK_MS);
         }
         if let Some(looked) = looked {
             looked.set(now);
@@ -70,7 +74,7 @@ impl Outage {
 
     /// A counter could not be asked. Whether that is news.
     pub fn note(&self, key: &[u8; 32], now: f64) -> bool {
-        self.failed.borrow_mut().put(*key, now, now + DOUBTED_MS);
+        self.leave_alone(key, now, now + LOOK_MS);
         let mut in_a_row = self.in_a_row.borrow_mut();
         let is_first = in_a_row.is_empty();
         if in_a_row.len() < SEVERAL && !in_a_row.contains(key) {
@@ -84,6 +88,10 @@ impl Outage {
             self.told.set(now);
         }
         is_news
+    }
+
+    fn leave_alone(&self, key: &[u8; 32], from: f64, until: f64) {
+        self.failed.borrow_mut().put(*key, (from, until), from + DOUBTED_MS);
     }
 
     fn is_everywhere(&self) -> bool {
@@ -122,11 +130,13 @@ mod tests {
         let news = (0..50).filter(|_| outage.note(&key(1), 0.0));
         assert_eq!(news.count(), 1);
         assert_eq!(asked(&outage, [1, 1, 2, 3, 2], 999.0), [2, 3, 2]);
-        // One request looks, and then another one a second later.
-        assert_eq!(asked(&outage, [1, 1, 1], 1_000.0), [1]);
+        // Those look that come in a moment, and then others a second later.
+        assert_eq!(asked(&outage, [1, 1, 1], 1_000.0), [1, 1, 1]);
+        assert_eq!(asked(&outage, [1, 1], 1_099.0), [1, 1]);
+        assert!(asked(&outage, [1, 1], 1_100.0).is_empty());
         outage.note(&key(1), 1_900.0);
         assert!(asked(&outage, [1, 1], 2_500.0).is_empty());
-        assert_eq!(asked(&outage, [1, 1], 2_900.0), [1]);
+        assert_eq!(asked(&outage, [1, 1], 2_900.0), [1, 1]);
         outage.end(&key(1));
         assert_eq!(asked(&outage, [1, 1], 2_900.0), [1, 1]);
     }
@@ -143,7 +153,8 @@ mod tests {
         assert_eq!(asked(&outage, 1..=100, 2_000.0), [1, 5]);
         outage.end(&key(5));
         // Those that have failed are still looked after one by one.
-        assert_eq!(asked(&outage, [1, 2, 2, 3, 3, 5, 6, 7], 2_000.0), [2, 3, 5, 6, 7]);
+        assert_eq!(asked(&outage, [1, 2, 3, 5, 6, 7], 2_000.0), [1, 2, 3, 5, 6, 7]);
+        assert_eq!(asked(&outage, [1, 2, 3, 5, 6, 7], 2_500.0), [5, 6, 7]);
     }
 
     #[test]
@@ -173,6 +184,6 @@ mod tests {
     fn clock_that_is_set_back_ends_it() {
         let outage = Outage::default();
         fail(&outage, 1..=3, 1e12);
-        assert_eq!(asked(&outage, [1, 1, 9, 9], 0.0), [1, 9]);
+        assert_eq!(asked(&outage, [1, 9, 9], 0.0), [1, 9]);
     }
 }
