@@ -18,6 +18,7 @@ mod tests;
 
 use crate::config::document::{Binding, Sections};
 use crate::config::json;
+use crate::config::sorted::Sorted;
 use crate::config::{Platform, document};
 use crate::host::{Capabilities, SharedHost, Task};
 use crate::instance::Instance;
@@ -26,7 +27,6 @@ use crate::meter::{self, Act, Ask, Count};
 use fields::{Fields, Received};
 use host::WorkersHost;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use talk::Arrived;
@@ -39,9 +39,9 @@ thread_local! {
     static INSTANCE: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
     static HOST: Rc<WorkersHost> = Rc::default();
     /// What the tasks wait for, by the identifiers of the operations.
-    static WAITING: RefCell<BTreeMap<u32, Waiting>> = const { RefCell::new(BTreeMap::new()) };
+    static WAITING: RefCell<Sorted<u32, Waiting>> = const { RefCell::new(Sorted::new()) };
     /// What goes out beside steps, by the identifiers of the operations; the answer's under 0.
-    static BYTES: RefCell<BTreeMap<u32, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static BYTES: RefCell<Sorted<u32, Vec<u8>>> = const { RefCell::new(Sorted::new()) };
     /// What the entry knows of the fields that the gateway has to see.
     static TOLD: RefCell<Option<Rc<Interest>>> = const { RefCell::new(None) };
     static BEGUN: Cell<u32> = const { Cell::new(0) };

@@ -4,10 +4,14 @@
 mod access;
 mod address;
 mod admin;
+mod aggregate;
 mod authenticate;
+mod batch;
+mod calls;
 mod consumer;
 mod cors;
 mod edits;
+mod idempotency;
 mod internal_token;
 mod issuer;
 mod limit;

@@ -54,6 +54,16 @@ pub trait Host {
     /// place where the platform has none of its own (Spin).
     fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
 
+    /// Puts something in the place of what a key holds, at the place where claims are decided, if that is what is expected:
+    /// `None` where it was, else what the key holds, which stays. A key that holds nothing holds the empty text, and so does
+    /// one whose time is over.
+    fn swap<'a>(
+        &'a self,
+        redis: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>>;
+
     /// Asks counters that all instances share, each of which decides one question after the other, and gives an answer
     /// to each question, in their order: in one round trip where the platform can. Questions are those of [`crate::meter`].
     fn count<'a>(
@@ -88,6 +98,16 @@ pub trait Host {
 
     /// Writes one line to the platform's log.
     fn log(&self, line: &str);
+}
+
+/// What takes the place of what a key holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Swap<'a> {
+    pub expected: &'a str,
+    /// One line, of 2 MB at most. Nothing, where it is empty.
+    pub value: &'a str,
+    /// How long it is held.
+    pub ttl: Duration,
 }
 
 /// The end of a body that is on its way to a client.
@@ -287,6 +307,10 @@ pub struct Capabilities {
     pub counters_need_redis: bool,
     /// Whether the platform has a rate limiter of its own.
     pub rate_limiter: bool,
+    /// How many requests the gateway may make for one of a client's, where there is a limit.
+    pub most_calls: Option<u64>,
+    /// How many of them may be under way at the same time, where there is a limit.
+    pub most_at_once: Option<u64>,
 }
 
 impl Capabilities {
@@ -312,6 +336,8 @@ impl Capabilities {
                 claims_need_redis: false,
                 counters_need_redis: false,
                 rate_limiter: true,
+                most_calls: Some(50),
+                most_at_once: Some(6),
             },
             Platform::Spin => Capabilities {
                 platform,
@@ -321,6 +347,8 @@ impl Capabilities {
                 claims_need_redis: true,
                 counters_need_redis: cfg!(feature = "without-atomics"),
                 rate_limiter: false,
+                most_calls: None,
+                most_at_once: None,
             },
         }
     }

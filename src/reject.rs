@@ -24,6 +24,8 @@ pub enum Reject {
     BadPath(&'static str),
     /// `Content-Length` says several things.
     BadLength,
+    /// The body is no list of requests.
+    BadBatch(&'static str),
     /// Something is wrong with the client's credentials, or missing from them.
     Credentials(Denial, Challenge),
     /// The client may not do this.
@@ -54,6 +56,12 @@ pub enum Reject {
     QuotaExceeded(Exceeded),
     /// Whether the client has asked for too much cannot be found out.
     LimitUnavailable,
+    /// Something is wrong with the key of a request that is done once.
+    IdempotencyKey(KeyFault),
+    /// What came of requests with keys cannot be found out.
+    IdempotencyUnavailable,
+    /// The request was done, and its answer is larger than one that is kept.
+    ReplyTooLarge,
     /// No route takes the request.
     NoRoute,
     /// Routes take this path, but not with this method. The value is `Allow`'s.
@@ -69,9 +77,20 @@ pub enum Reject {
         /// In how many seconds one might.
         retry_after: u64,
     },
+    /// There is nothing at the moment that the upstream could be shown.
+    UpstreamCredentials {
+        /// In how many seconds there might be.
+        retry_after: u64,
+    },
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
+    /// A part of an answer that is needed is missing: this one.
+    PartFailed(Rc<str>),
+    /// A part of an answer that is needed took too long.
+    PartLate(Rc<str>),
+    /// Two parts of an answer have a member of one name.
+    Collision,
 }
 
 /// What is wrong with credentials.
@@ -89,6 +108,17 @@ pub enum Denial {
     Nonce,
     /// They hold, and the scopes are not enough (RFC 6750, section 3.1).
     Scope,
+}
+
+/// What is wrong with the key of a request (draft-ietf-httpapi-idempotency-key-header-07, section 2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFault {
+    Missing,
+    Malformed,
+    /// The request that has it is still under way.
+    UnderWay,
+    /// Another request had it.
+    Reused,
 }
 
 /// How the client may show who it is: fields of an answer.
@@ -134,6 +164,9 @@ struct Problem<'a> {
     // draft-ietf-httpapi-ratelimit-headers-10, section 5.1.
     #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
     violated_policies: Option<Vec<&'a str>>,
+    /// The parts of an aggregate that are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<[&'a str; 1]>,
 }
 
 impl Denial {
@@ -172,12 +205,41 @@ impl Denial {
     }
 }
 
+impl KeyFault {
+    fn entry(self) -> Entry {
+        let entry = |code, status, detail| Entry { code, status, detail, proxy_error: None };
+        match self {
+            KeyFault::Missing => entry(
+                "idempotency-key-missing",
+                StatusCode::BAD_REQUEST,
+                "This address needs an Idempotency-Key, and the request has none.",
+            ),
+            KeyFault::Malformed => entry(
+                "idempotency-key-malformed",
+                StatusCode::BAD_REQUEST,
+                "The Idempotency-Key is not a string of 1 to 255 characters in quotation marks.",
+            ),
+            KeyFault::UnderWay => entry(
+                "idempotency-under-way",
+                StatusCode::CONFLICT,
+                "The request with this Idempotency-Key is still under way.",
+            ),
+            KeyFault::Reused => entry(
+                "idempotency-key-reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Another request had this Idempotency-Key.",
+            ),
+        }
+    }
+}
+
 impl Reject {
     /// One of each, for the documentation and its test.
     pub fn catalogue() -> Vec<Reject> {
         vec![
             Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
             Reject::BadLength,
+            Reject::BadBatch("The body is no list of requests."),
             Reject::BadParameter,
             Reject::BadQuestion("`limit` says which limit is meant.".to_owned()),
             Reject::Credentials(Denial::Malformed, Challenge::default()),
@@ -192,6 +254,10 @@ impl Reject {
             Reject::NoRoute,
             Reject::UnknownLimit("There is no such limit.".to_owned()),
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
+            Reject::IdempotencyKey(KeyFault::Missing),
+            Reject::IdempotencyKey(KeyFault::Malformed),
+            Reject::IdempotencyKey(KeyFault::UnderWay),
+            Reject::IdempotencyKey(KeyFault::Reused),
             Reject::BodyTooLarge,
             Reject::BodyIncomplete,
             Reject::UrlTooLong,
@@ -199,12 +265,18 @@ impl Reject {
             Reject::HeadersTooLarge,
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
+            Reject::ReplyTooLarge,
+            Reject::PartFailed(Rc::from("user")),
+            Reject::Collision,
             Reject::NotConfigured,
             Reject::IdentityUnavailable,
             Reject::LimitUnavailable,
+            Reject::IdempotencyUnavailable,
             Reject::UpstreamUnavailable { retry_after: 7 },
+            Reject::UpstreamCredentials { retry_after: 7 },
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
+            Reject::PartLate(Rc::from("user")),
             Reject::Loop,
         ]
     }
@@ -225,6 +297,7 @@ impl Reject {
             Reject::BadLength => {
                 client("bad-length", StatusCode::BAD_REQUEST, "The Content-Length field says nothing definite.")
             }
+            Reject::BadBatch(detail) => client("bad-batch", StatusCode::BAD_REQUEST, detail),
             Reject::Credentials(denial, _) => denial.entry(),
             Reject::Forbidden => client("forbidden", StatusCode::FORBIDDEN, "This client may not do this."),
             Reject::IdentityUnavailable => fault(
@@ -278,6 +351,19 @@ impl Reject {
                 "destination_unavailable",
                 "The gateway cannot find out at the moment how much the client has asked for.",
             ),
+            Reject::IdempotencyKey(fault) => fault.entry(),
+            Reject::IdempotencyUnavailable => fault(
+                "idempotency-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The gateway cannot find out at the moment whether the request was done before.",
+            ),
+            Reject::ReplyTooLarge => fault(
+                "reply-too-large",
+                StatusCode::BAD_GATEWAY,
+                "http_response_body_size",
+                "The request was done, and its answer is larger than the gateway keeps.",
+            ),
             Reject::NoRoute => client("no-route", StatusCode::NOT_FOUND, "Nothing is served at this address."),
             Reject::MethodNotAllowed(_) => client(
                 "method-not-allowed",
@@ -307,11 +393,35 @@ impl Reject {
                 "destination_unavailable",
                 "The service behind the gateway has failed too often, and is left alone for a while.",
             ),
+            Reject::UpstreamCredentials { .. } => fault(
+                "upstream-credentials-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The gateway has nothing at the moment that it could show the service behind it.",
+            ),
             Reject::UpstreamFailed => fault(
                 "upstream-failed",
                 StatusCode::BAD_GATEWAY,
                 "connection_terminated",
                 "The service behind the gateway gave no answer.",
+            ),
+            Reject::PartFailed(_) => fault(
+                "part-failed",
+                StatusCode::BAD_GATEWAY,
+                "http_response_incomplete",
+                "A part of the answer that it cannot go without is missing.",
+            ),
+            Reject::PartLate(_) => fault(
+                "part-late",
+                StatusCode::GATEWAY_TIMEOUT,
+                "http_response_timeout",
+                "A part of the answer that it cannot go without took too long.",
+            ),
+            Reject::Collision => fault(
+                "part-collision",
+                StatusCode::BAD_GATEWAY,
+                "http_response_incomplete",
+                "Two parts of the answer have a member of the same name.",
             ),
         }
     }
@@ -339,9 +449,14 @@ impl Reject {
     /// When to come back, in seconds, where that is known.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Reject::IdentityUnavailable | Reject::LimitUnavailable => Some(RETRY_AFTER),
+            Reject::IdentityUnavailable | Reject::LimitUnavailable | Reject::IdempotencyUnavailable => {
+                Some(RETRY_AFTER)
+            }
+            Reject::IdempotencyKey(KeyFault::UnderWay) => Some(1),
             Reject::QuotaExceeded(exceeded) => exceeded.retry_after,
-            Reject::UpstreamUnavailable { retry_after } => Some(*retry_after),
+            Reject::UpstreamUnavailable { retry_after } | Reject::UpstreamCredentials { retry_after } => {
+                Some(*retry_after)
+            }
             _ => None,
         }
     }
@@ -356,7 +471,13 @@ impl Reject {
             Reject::QuotaExceeded(exceeded) => Some(exceeded.policies.iter().map(|name| &**name).collect()),
             _ => None,
         };
-        let problem = Problem { r#type, title, status: status.as_u16(), detail, code, request_id, violated_policies };
+        let parts = match self {
+            Reject::PartFailed(part) | Reject::PartLate(part) => Some([&**part]),
+            _ => None,
+        };
+        let status_code = status.as_u16();
+        let problem =
+            Problem { r#type, title, status: status_code, detail, code, request_id, violated_policies, parts };
         let json = ex.hop.json.then(|| serde_json::to_string(&problem).ok()).flatten();
         let (media_type, body) = match json {
             Some(json) => ("application/problem+json", json),

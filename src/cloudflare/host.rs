@@ -6,7 +6,7 @@ use super::talk::Talk;
 use super::wire::{self, Reply, Wanted};
 use super::zones::Zones;
 use crate::body::{Body, HostBody};
-use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Task, Timestamp, Watch};
+use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Swap, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::meter::Count;
 use bytes::Bytes;
@@ -117,6 +117,11 @@ fn unexpected<T>(reply: Reply) -> Result<T, HostError> {
             HostError::Other("a reply to something else".to_owned())
         }
     })
+}
+
+/// The object that decides about a key.
+fn shard(key: &str) -> u8 {
+    Sha256::digest(key)[0] % SHARDS
 }
 
 /// Milliseconds that are not zero.
@@ -259,11 +264,27 @@ impl Host for WorkersHost {
 
     fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         Box::pin(async move {
-            let shard = Sha256::digest(key)[0] % SHARDS;
             let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let lines = [shard_digits.format(shard), digits.format(milliseconds(ttl)), key];
+            let lines = [shard_digits.format(shard(key)), digits.format(milliseconds(ttl)), key];
             match self.ask("L", &lines, STORE_MS).await {
                 Reply::Value(Some(first)) => Ok(first == "1"),
+                reply => unexpected(reply),
+            }
+        })
+    }
+
+    fn swap<'a>(
+        &'a self,
+        _: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>> {
+        Box::pin(async move {
+            let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let ms = digits.format(milliseconds(swap.ttl));
+            let lines = [shard_digits.format(shard(key)), ms, key, swap.expected, swap.value];
+            match self.ask("H", &lines, STORE_MS).await {
+                Reply::Value(held) => Ok(held),
                 reply => unexpected(reply),
             }
         })

@@ -18,6 +18,7 @@
 //! | out, a signature to check | `C`, id, algorithm, key, JWK, length of the signature; bytes: signature, message |
 //! | out, something to sign | `K`, id, algorithm, key, JWK; bytes: the message |
 //! | out, a claim | `L`, id, shard, ms to live, key |
+//! | out, something for what a key holds | `H`, id, shard, ms to live, key, what is expected, what takes its place |
 //! | out, questions to counters | `N`, id, time-out in ms, counters and questions in turn |
 //! | out, a question to the platform's rate limiter | `U`, id, binding, time-out in ms, key |
 //! | out, a wait | `S`, id, ms |

@@ -3,13 +3,13 @@
 use super::{bad_header_name, secret_slot};
 use crate::config::HeaderEdits;
 use crate::config::diagnostic::{Code, Diagnostic, Place};
+use crate::config::sorted::Sorted;
 use crate::config::words::Text;
 use crate::headers::is_reserved;
 use crate::policy::transform::{Edits, FieldValue};
 use crate::template::{Parameters, Part, Template};
 use http::{HeaderName, HeaderValue};
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
 type Diagnostics = Vec<Diagnostic>;
 
@@ -24,7 +24,7 @@ pub fn compile(
     for (index, text) in section.remove.iter().enumerate() {
         edits.remove.extend(editable(text, place.key("remove").index(index), diagnostics));
     }
-    let mut fields = |key: &str, section: &BTreeMap<String, Text>| {
+    let mut fields = |key: &str, section: &Sorted<String, Text>| {
         let mut fields = Vec::new();
         for (text, value) in section {
             let place = place.key(key).key(text);
@@ -39,7 +39,8 @@ pub fn compile(
     edits
 }
 
-fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
+/// A field that may be written by hand.
+pub fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
     match text.parse::<HeaderName>() {
         Ok(name) if is_reserved(&name) => {
             let message = format!("`{text}` belongs to the connection or to edgate, and cannot be edited");
@@ -59,7 +60,8 @@ fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<H
     }
 }
 
-fn field_value(
+/// What a field is set to.
+pub fn field_value(
     text: &Text,
     place: &Place,
     parameters: &Parameters<'_>,
@@ -92,11 +94,11 @@ fn field_value(
     }
 }
 
-fn fits_a_field(secret: &str) -> Result<(), &'static str> {
+pub fn fits_a_field(secret: &str) -> Result<(), &'static str> {
     HeaderValue::try_from(secret).map(drop).map_err(|_| "no header field can hold it")
 }
 
-fn bad_value(place: Place) -> Diagnostic {
+pub fn bad_value(place: Place) -> Diagnostic {
     let message = "a header field cannot hold control characters";
     Diagnostic::new(Code::BadHeader, place, message, "not a field value")
 }

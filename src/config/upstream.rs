@@ -1,6 +1,7 @@
 //! The services behind the gateway: the section `upstream`, and the keys of routes that choose between upstreams.
 
 use super::Respond;
+use super::credentials::Credentials;
 use super::identity::InternalToken;
 use super::units::{Duration, Share, Size};
 use super::words::OneOrMany;
@@ -39,6 +40,8 @@ pub struct Upstream {
     pub fallback: Option<Fallback>,
     /// A token of edgate's own that tells it who calls.
     pub internal_token: Option<InternalToken>,
+    /// What the gateway shows it of itself.
+    pub credentials: Option<Credentials>,
 }
 
 /// One address of an upstream.

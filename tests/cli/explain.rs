@@ -107,6 +107,44 @@ fn secrets_are_never_shown() {
     assert!(outcome.out.contains("  authorization: Bearer ***\n"), "{}", outcome.out);
 }
 
+/// Nor is anybody asked for a token: the endpoint is nobody's.
+#[test]
+fn what_upstreams_are_shown_is_told_by_name() {
+    let of = |name: &str, credentials: &str| {
+        format!(
+            "[upstream.{name}]\nurl = \"https://a.example/{name}\"\ncredentials = {{ {credentials} }}\n\
+             [route.{name}]\nmatch = {{ path = \"/{name}\" }}\nupstream = \"{name}\"\n"
+        )
+    };
+    let document = [
+        of("field", "header = { name = \"x-api-key\", value = { secret = \"KEY\" } }"),
+        of("basic", "basic = { user = \"edgate\", password = { secret = \"KEY\" } }"),
+        of(
+            "token",
+            "client_credentials = { url = \"https://login.invalid/token\", client_id = \"gw\", client_secret = { secret = \"KEY\" } }",
+        ),
+        of(
+            "aws",
+            "aws = { service = \"s3\", region = \"eu-north-1\", access_key_id = { secret = \"ID\" }, secret_access_key = { secret = \"KEY\" } }",
+        ),
+    ];
+    let folder = Folder::new("explain-credentials");
+    folder.write("edgate.toml", &document.concat());
+    folder.write(".dev.vars", "KEY=hunter2\nID=AKID-hunter2\n");
+    for (name, told, field) in [
+        ("field", "the secret KEY in x-api-key", "x-api-key"),
+        ("basic", "Basic: edgate, with the secret KEY", "authorization"),
+        ("token", "a token of https://login.invalid/token for the client gw, with the secret KEY", "authorization"),
+        ("aws", "an AWS signature for s3 in eu-north-1, with the secrets ID and KEY", "authorization"),
+    ] {
+        let outcome = folder.run(&["explain", "GET", &format!("/{name}"), "-H", "Authorization: Bearer of-the-client"]);
+        assert_eq!(outcome.exit, Exit::Fine, "{}{}", outcome.out, outcome.err);
+        assert!(outcome.out.contains(&format!("  shows      {told}\n")), "{}", outcome.out);
+        assert!(outcome.out.contains(&format!("  {field}: ***\n")), "{}", outcome.out);
+        assert!(!outcome.out.contains("hunter2") && !outcome.out.contains("of-the-client"), "{}", outcome.out);
+    }
+}
+
 const UPSTREAMS: &str = r#"
 [upstream.orders]
 targets = ["https://a.example", { url = "https://b.example", weight = 3 }]
@@ -167,6 +205,50 @@ fn what_is_no_request_is_refused() {
         assert_eq!(outcome.exit, Exit::Usage, "{command:?}");
     }
     assert_eq!(folder.run(&["explain", "GET", "/", "-H", "nonsense"]).exit, Exit::Usage);
+}
+
+#[test]
+fn the_plan_of_an_aggregate_is_drawn() {
+    let (exit, out) = explain(&["GET", "/pages/7"]);
+    assert_eq!(exit, Exit::Fine);
+    assert_eq!(
+        out,
+        "\
+request      GET https://localhost/pages/7
+route        page
+  host       any
+  path       /pages/{id}
+  methods    GET
+  parameter  id = \"7\"
+policy       limit-body: request bodies up to 100 MB
+action       aggregate of 5 parts: 14 requests at most, 6 at once
+  longest    3s, the deadline: the time-outs come to 20s
+  1. user    GET http://127.0.0.1:9102/users/{path.id}, stops with 404 when part.user.status == 404, required, 5s
+  1. orders  GET http://127.0.0.1:9101/v1/orders, required, 5s
+  1. news    GET http://127.0.0.1:9102/news, optional, 5s
+  2. first   GET http://127.0.0.1:9101/v1/orders/{part.orders.body.orders.0.id}, after orders, required, 5s
+  2. totals  GET http://127.0.0.1:9101/v1/orders/{item.id}, for each of part.orders.body.orders, 10 at most, after orders, required, 5s
+
+the upstreams of parts get, and later ones what is made of the answers:
+  GET http://127.0.0.1:9102/users/7
+  accept: application/json
+  cdn-loop: edgate-demo
+  via: 1.1 edgate-demo
+  x-request-id: dc647b302c979ad9dd8f082e550eb9c5
+
+  GET http://127.0.0.1:9101/v1/orders?user=7
+  accept: application/json
+  cdn-loop: edgate-demo
+  via: 1.1 edgate-demo
+  x-request-id: dc647b302c979ad9dd8f082e550eb9c5
+
+  GET http://127.0.0.1:9102/news
+  accept: application/json
+  cdn-loop: edgate-demo
+  via: 1.1 edgate-demo
+  x-request-id: dc647b302c979ad9dd8f082e550eb9c5
+"
+    );
 }
 
 /// Limits of every accuracy, keys that a policy takes away, and tiers.
