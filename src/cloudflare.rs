@@ -101,6 +101,25 @@ pub fn begin(now: f64, has_body: bool, headers_size: u32, request: String) -> St
     advance(&host, id, Waiting { future, received: Received::new(fields), gives_up: 0.0 }, None)
 }
 
+/// Begins what is done on a schedule. Gives back the first step.
+#[wasm_bindgen]
+pub fn schedule(now: f64) -> String {
+    let host = HOST.with(Rc::clone);
+    let Some(instance) = INSTANCE.with(|slot| slot.borrow().clone()) else { return wire::DONE.to_owned() };
+    host.set_time(now);
+    let shared: SharedHost = host.clone();
+    let future = Box::pin(async move {
+        instance.check(shared).await;
+        Step::Done
+    });
+    let id = TASKS.with(|tasks| {
+        let mut tasks = tasks.borrow_mut();
+        tasks.last = tasks.last.wrapping_add(1);
+        tasks.last
+    });
+    advance(&host, id, Waiting { future, received: Received::default(), gives_up: 0.0 }, None)
+}
+
 /// Goes on with what waited. Gives back the next step.
 #[wasm_bindgen]
 pub fn resume(id: u32, now: f64, reply: String) -> String {

@@ -13,6 +13,7 @@ mod issuer;
 mod limit;
 mod overlap;
 mod route;
+mod upstream;
 
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, binding_of, place_of, section_of};
@@ -26,7 +27,6 @@ use crate::observe::LogPolicy;
 use crate::policy::Policy;
 use crate::routing::Router;
 use crate::secret::SecretSlot;
-use crate::upstream::Upstream;
 use http::HeaderName;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -75,14 +75,22 @@ pub fn load(sections: &Sections, capabilities: Option<Capabilities>) -> Loaded {
     let targets = targets(&section, capabilities);
     let mut gateway = general(&section, &place, &mut diagnostics);
     let known = known(sections, &section, &targets, &mut diagnostics);
-    gateway.upstreams = upstreams(sections, (&gateway.name.text, &targets), &mut diagnostics);
+    let names: Vec<&str> = sections.upstreams.keys().map(String::as_str).collect();
+    let of_upstreams = upstream::Scope {
+        gateway: &gateway.name.text.clone(),
+        targets: &targets,
+        names: &names,
+        store: section.store.as_deref().map(Rc::from),
+        shelf: Rc::default(),
+    };
+    gateway.upstreams = upstream::compile(sections, &of_upstreams, &mut diagnostics);
     let counters = counters(&section, &place, &mut diagnostics);
     let of_limits = limit::Scope { gateway: &gateway.name.text.clone(), counters, targets: &targets };
     let limits = limit::compile(sections, &of_limits, &mut diagnostics);
     let scope = route::Scope {
         targets: &targets,
         limits: &limits,
-        upstreams: &sections.upstreams.keys().map(String::as_str).collect::<Vec<_>>(),
+        upstreams: &names,
         deadline: section.deadline.map_or(DEADLINE, |deadline| deadline.0),
         max_body: section.max_body.map_or(MAX_BODY, |size| size.0),
         gateway: &section,
@@ -309,34 +317,6 @@ fn log(gateway: &config::Gateway, place: &Place, diagnostics: &mut Vec<Diagnosti
     }
 }
 
-/// Every upstream in the order of the names, which is that of [`Sections::upstreams`]: one that cannot be read keeps
-/// its position.
-fn upstreams(sections: &Sections, of: (&str, &[Capabilities]), diagnostics: &mut Vec<Diagnostic>) -> Vec<Upstream> {
-    let mut upstreams = Vec::new();
-    for (name, value) in &sections.upstreams {
-        let place = place_of(Kind::Upstream, name);
-        let name_of = Rc::from(name.as_str());
-        let mut upstream = Upstream { name: name_of, base: String::new(), timeout: TIMEOUT, internal_token: None };
-        if let Some(Read { section, .. }) = read::<config::Upstream>(&place, value, diagnostics) {
-            upstream.timeout = section.timeout.map_or(TIMEOUT, |timeout| timeout.0);
-            within(section.timeout, WAIT, &place.key("timeout"), diagnostics);
-            if let Some(token) = &section.internal_token {
-                let place = place.key("internal_token");
-                upstream.internal_token = internal_token::compile(token, name, of, &place, diagnostics);
-            }
-            match base(&section.url) {
-                Ok(base) => upstream.base = base,
-                Err((message, help)) => {
-                    diagnostics
-                        .push(Diagnostic::new(Code::BadUrl, place.key("url"), message, "not such a URL").help(help));
-                }
-            }
-        }
-        upstreams.push(upstream);
-    }
-    upstreams
-}
-
 /// Parses an absolute URL. A host that is not in its ASCII form is refused before the parser sees it, since there are no
 /// tables for one (`idna_adapter` in Cargo.toml).
 pub fn address(text: &str) -> Result<url::Url, url::ParseError> {
@@ -347,34 +327,6 @@ pub fn address(text: &str) -> Result<url::Url, url::ParseError> {
         return Err(url::ParseError::IdnaError);
     }
     url::Url::parse(text)
-}
-
-/// Scheme, authority and path of an upstream's address, without a slash at its end.
-fn base(text: &str) -> Result<String, (String, &'static str)> {
-    let fail = |why: &str, help| Err((format!("`{text}` {why}"), help));
-    // What is said here is logged too.
-    let secret = |help| Err(("the address has a user or a password in it".to_owned(), help));
-    let url = match address(text) {
-        Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => {
-            return fail("has no scheme", "write \"https://orders.example.com\"");
-        }
-        Err(url::ParseError::IdnaError) => {
-            return fail("has a name that is not in its ASCII form", "write it as `xn--..`");
-        }
-        Err(error) => return Err((format!("`{text}` is no URL: {error}"), "write \"https://orders.example.com\"")),
-    };
-    match url.scheme() {
-        "http" | "https" => {}
-        _ => return fail("is neither http nor https", "write \"https://orders.example.com\""),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return secret("set an Authorization field from a secret: `request_headers.set`");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return fail("has a query or a fragment", "set query parameters in the route: `rewrite.query.set`");
-    }
-    Ok(format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/')))
 }
 
 fn within(given: Option<Duration>, range: RangeInclusive<Std>, place: &Place, diagnostics: &mut Vec<Diagnostic>) {

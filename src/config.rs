@@ -13,15 +13,15 @@ pub mod names;
 pub mod read;
 pub mod template;
 pub mod units;
+pub mod upstream;
 pub mod words;
 
-use identity::{
-    Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, InternalToken, Issuer, Signatures, TokenPlaces,
-};
+use identity::{Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, Issuer, Signatures, TokenPlaces};
 use limit::{Admin, Limit, LimitFields, Named};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use units::{Duration, Size};
+use upstream::{Mirror, Split, Upstream};
 use words::{OneOrMany, OrNone, Presence, Text};
 
 /// The whole document, `edgate.toml`.
@@ -77,8 +77,9 @@ pub struct Gateway {
     pub max_body: Option<Size>,
     /// What is written to the log.
     pub log: Log,
-    /// The key-value store where instances share what one of them has fetched: the key sets of issuers. The binding of
-    /// a KV namespace on Workers, the label of a store on Spin. Every instance fetches for itself when not given.
+    /// The key-value store where instances share what one of them has found out: the key sets of issuers, which targets of
+    /// upstreams are left out, the last good answers. The binding of a KV namespace on Workers, the label of a store on
+    /// Spin. Every instance finds out for itself when not given.
     pub store: Option<String>,
     /// The Redis where instances on Spin agree on what happens once, and where they count: `redis://127.0.0.1:6379`.
     /// Workers has Durable Objects for that.
@@ -208,19 +209,6 @@ pub enum LogQuery {
     Drop,
 }
 
-/// A service behind the gateway. Binding: `UPSTREAM_<NAME>`.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Upstream {
-    /// Its address: an absolute `http` or `https` URL. A path in it stands before every request's path.
-    pub url: String,
-    /// How long it may take until its answer begins. 15 s when not given; 1 ms to 10 m.
-    pub timeout: Option<Duration>,
-    /// A token of edgate's own that tells it who calls.
-    pub internal_token: Option<InternalToken>,
-}
-
 /// Which requests a route takes, and what is done with them. Binding: `ROUTE_<NAME>`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
@@ -230,6 +218,12 @@ pub struct Route {
     pub r#match: Match,
     /// Action: pass the request on to this upstream.
     pub upstream: Option<String>,
+    /// Other upstreams for a part of its requests: the first that takes a request gets it, and `upstream` the rest. Shares
+    /// are 100% at most together.
+    #[serde(default)]
+    pub split: Vec<Split>,
+    /// A copy of its requests for another upstream, whose answers nobody waits for.
+    pub mirror: Option<Mirror>,
     /// Action: answer with a redirection.
     pub redirect: Option<Redirect>,
     /// Action: answer with a fixed response.

@@ -10,7 +10,7 @@ pub enum Level {
     Warning,
 }
 
-/// Logs what happened to the configuration, an issuer, or a limit.
+/// Logs what happened to the configuration, an issuer, a limit, or a target of an upstream.
 pub fn event(host: &SharedHost, level: Level, subject: Subject<'_>, message: &str) {
     let level = match level {
         Level::Info => "info",
@@ -21,6 +21,11 @@ pub fn event(host: &SharedHost, level: Level, subject: Subject<'_>, message: &st
         match subject {
             Subject::Issuer(name) => drop(record.insert("issuer".to_owned(), name.into())),
             Subject::Limit(name) => drop(record.insert("limit".to_owned(), name.into())),
+            Subject::Upstream(name) => drop(record.insert("upstream".to_owned(), name.into())),
+            Subject::Target(name, number) => {
+                record.insert("upstream".to_owned(), name.into());
+                record.insert("target".to_owned(), number.into());
+            }
             Subject::Configuration | Subject::Consumers => {}
         }
         record.insert("message".to_owned(), message.into());
@@ -38,6 +43,10 @@ pub enum Subject<'a> {
     Consumers,
     /// The limit of this name.
     Limit(&'a str),
+    /// The upstream of this name.
+    Upstream(&'a str),
+    /// The target of this number, of the upstream of this name.
+    Target(&'a str, usize),
 }
 
 impl Subject<'_> {
@@ -47,6 +56,7 @@ impl Subject<'_> {
             Subject::Issuer(_) => "issuer",
             Subject::Consumers => "consumers",
             Subject::Limit(_) => "limit",
+            Subject::Upstream(_) | Subject::Target(..) => "upstream",
         }
     }
 }

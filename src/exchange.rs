@@ -97,6 +97,10 @@ pub struct Notes {
     pub auth: Option<AuthNote>,
     /// Which list of `access` speaks against the client.
     pub denied_by: Option<&'static str>,
+    /// The upstream that got a copy.
+    pub mirrored: Option<Rc<str>>,
+    /// What the answer is, where it is not the upstream's.
+    pub fallback: Option<&'static str>,
     /// Policies that only try whether they would refuse, and would: the policy's name and the code.
     pub would_refuse: Vec<(&'static str, &'static str)>,
     /// For the client's next proof (RFC 9449, section 8.2).
@@ -206,10 +210,16 @@ impl AuthNote {
 #[derive(Debug)]
 pub struct Attempt {
     pub upstream: Rc<str>,
+    /// Which of its targets, counted from 1, where it has several.
+    pub target: Option<usize>,
     /// Milliseconds until its answer began, or until it failed.
     pub duration: f64,
     /// Its status, or what went wrong.
     pub outcome: Result<u16, String>,
+    /// Why it was made, where it was not the first.
+    pub why: Option<&'static str>,
+    /// Why there was no other one, though it was no success, where there might have been.
+    pub stopped: Option<&'static str>,
 }
 
 impl Exchange {
@@ -230,6 +240,12 @@ impl Exchange {
         let deadline = self.matched.as_ref()?.deadline;
         let spent = Duration::try_from_secs_f64(now.since(self.started) / 1000.0).unwrap_or(Duration::MAX);
         deadline.checked_sub(spent).filter(|left| !left.is_zero())
+    }
+
+    /// When the answer must have begun; at once where there is no route.
+    pub fn until(&self) -> Timestamp {
+        let deadline = self.matched.as_ref().map_or(Duration::ZERO, |matched| matched.deadline);
+        Timestamp(self.started.0 + deadline.as_secs_f64() * 1000.0)
     }
 }
 

@@ -20,7 +20,8 @@ use crate::respond::{Redirect, Respond};
 use crate::routing::condition::{Facts, Methods};
 use crate::routing::{Found, Miss, Router};
 use crate::secret::SecretSlot;
-use crate::upstream::{HANDSHAKE, Proxy, Upstream};
+use crate::upstream::Upstream;
+use crate::upstream::proxy::{HANDSHAKE, Proxy};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
@@ -34,7 +35,7 @@ pub struct Gateway {
     pub name: Name,
     pub router: Router,
     pub routes: Vec<Route>,
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<Rc<Upstream>>,
     /// Every limit, by name.
     pub limits: Vec<Rc<Limit>>,
     pub trusted_proxies: Vec<IpNet>,
@@ -75,7 +76,7 @@ pub struct Route {
 /// What produces the response.
 #[derive(Debug)]
 pub enum Action {
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     Redirect(Redirect),
     Respond(Respond),
     Admin(Admin),
@@ -139,6 +140,13 @@ impl Gateway {
         (response, ex)
     }
 
+    /// Does what is done on a schedule: asks targets for their health.
+    pub async fn check(&self, host: &SharedHost) {
+        for upstream in &self.upstreams {
+            upstream.check(host).await;
+        }
+    }
+
     /// A request as policies see it first, before they have changed anything.
     pub fn received(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
         let mut ex = self.open(host, incoming);
@@ -158,7 +166,7 @@ impl Gateway {
     /// Every secret that it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
         let policies = self.routes.iter().flat_map(|route| &route.policies);
-        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(Upstream::secrets))
+        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(|upstream| upstream.secrets()))
     }
 
     /// The header fields that are read or written on the way of any request.
@@ -170,15 +178,11 @@ impl Gateway {
         interest.request.extend(both.into_iter().chain(own).chain(others).cloned());
         interest.request.extend(self.log.headers.iter().chain(self.router.fields()).cloned());
         interest.response.extend(both.into_iter().chain(&HOP_BY_HOP).cloned());
-        let tokens = self.upstreams.iter().filter_map(|upstream| upstream.internal_token.as_ref());
-        for token in tokens {
-            interest.request.insert(token.field.clone());
-            token.claims.iter().for_each(|(_, template)| interest.template(template));
-        }
+        self.upstreams.iter().for_each(|upstream| upstream.interest(&mut interest));
         for route in &self.routes {
             route.policies.iter().for_each(|policy| policy.interest(&mut interest));
             match &route.action {
-                Action::Proxy(proxy) => proxy.templates().for_each(|template| interest.template(template)),
+                Action::Proxy(proxy) => proxy.interest(&mut interest),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
                 Action::Respond(_) | Action::Admin(_) => {}
             }
@@ -312,10 +316,7 @@ impl Gateway {
 
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {
         match action {
-            Action::Proxy(proxy) => match self.upstreams.get(proxy.upstream) {
-                Some(upstream) => upstream.send(host, ex, proxy).await,
-                None => Err(Reject::NotConfigured),
-            },
+            Action::Proxy(proxy) => proxy.send(&self.upstreams, host, ex).await,
             Action::Redirect(redirect) => redirect.answer(ex),
             Action::Respond(respond) => respond.answer(host, ex).await,
             Action::Admin(Admin::Limits) => admin::answer(host, ex, &self.limits).await,

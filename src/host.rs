@@ -286,6 +286,17 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Whether it tells where no connection to an upstream came about: nothing was sent then. Workers has the same words
+    /// for every way in which an upstream gives no answer.
+    pub fn tells_unsent(&self) -> bool {
+        self.platform == Platform::Spin
+    }
+
+    /// Whether it does something on a schedule.
+    pub fn has_schedule(&self) -> bool {
+        self.platform == Platform::Cloudflare
+    }
+
     /// What the platform can do.
     pub fn of(platform: Platform) -> Capabilities {
         match platform {

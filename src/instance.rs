@@ -71,6 +71,12 @@ impl Instance {
         gateway.handle(&host, incoming).await
     }
 
+    /// Does what is done on a schedule.
+    pub async fn check(self: Rc<Self>, host: SharedHost) {
+        let gateway = self.gateway(&host).await;
+        gateway.check(&host).await;
+    }
+
     /// The gateway that serves now.
     async fn gateway(self: &Rc<Self>, host: &SharedHost) -> Rc<Gateway> {
         let serving = self.serving.borrow().clone();

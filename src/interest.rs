@@ -11,8 +11,10 @@ use std::collections::HashSet;
 pub struct Interest {
     pub request: HashSet<HeaderName>,
     pub response: HashSet<HeaderName>,
-    /// Whether every field of requests must be seen: a signature may cover any of them.
+    /// Whether every field of requests must be seen: a signature may cover any of them, and a copy has all.
     pub all_request_fields: bool,
+    /// Whether every field of responses must be seen: one whose body is read is made anew.
+    pub all_response_fields: bool,
     /// Whether the country of a client is looked at.
     pub country: bool,
     /// Whether client certificates are looked at.
@@ -25,6 +27,7 @@ impl Interest {
         self.request.extend(other.request.iter().cloned());
         self.response.extend(other.response.iter().cloned());
         self.all_request_fields |= other.all_request_fields;
+        self.all_response_fields |= other.all_response_fields;
         self.country |= other.country;
         self.certificate |= other.certificate;
     }

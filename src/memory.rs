@@ -1,5 +1,8 @@
 //! A host without a platform: scripted upstreams, a clock that moves when it is told to, randomness with a seed. Tests
 //! and `edgate explain` run the gateway on it.
+//!
+//! Nothing on it ever waits: [`finish`] moves the clock to the next thing that is due. So what a task asks for at the same
+//! time takes the time of the longest.
 
 use crate::body::{Body, HostBody};
 use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Timestamp, Watch};
@@ -137,6 +140,20 @@ impl MemoryHost {
         self.later.borrow_mut().drain(..).collect()
     }
 
+    /// Waits until a time. Who goes on behind requests is not waited for.
+    fn until(&self, time: f64) -> impl Future<Output = ()> + use<> {
+        let (clock, behind) = (Rc::clone(&self.now), self.behind.get());
+        poll_fn(move |_| {
+            if clock.get() >= time {
+                return Poll::Ready(());
+            }
+            if !behind {
+                DUE.with_borrow_mut(|due| due.push((Rc::clone(&clock), time)));
+            }
+            Poll::Pending
+        })
+    }
+
     /// Goes on with what was to go on after responses. Whatever sleeps there goes on later, when its time has come: only
     /// who is waited for moves the clock.
     pub fn run_later(&self) {
@@ -156,11 +173,22 @@ impl MemoryHost {
     }
 }
 
-/// Runs a future of this host to its end. `None` for one that waits for something no memory host has.
+thread_local! {
+    /// What the future that was polled last waits for: clocks of hosts, and the times that they must show.
+    static DUE: RefCell<Vec<(Rc<Cell<f64>>, f64)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs a future of this host to its end, and moves the clock to whatever is due next. `None` for one that waits for
+/// something no memory host has.
 pub fn finish<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
+    let mut future = pin!(future);
+    loop {
+        DUE.take();
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(value);
+        }
+        let (clock, time) = DUE.take().into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        clock.set(clock.get().max(time));
     }
 }
 
@@ -203,13 +231,10 @@ impl Host for MemoryHost {
 
     /// What goes on in the background goes on while somebody waits.
     fn sleep(&self, duration: Duration) -> Task<'_, ()> {
-        if self.behind.get() {
-            let until = self.now.get() + duration.as_secs_f64() * 1000.0;
-            return Box::pin(poll_fn(move |_| if self.now.get() < until { Poll::Pending } else { Poll::Ready(()) }));
+        if !self.behind.get() {
+            self.run_later();
         }
-        self.run_later();
-        self.advance(duration);
-        Box::pin(std::future::ready(()))
+        Box::pin(self.until(self.now.get() + duration.as_secs_f64() * 1000.0))
     }
 
     fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
@@ -220,9 +245,16 @@ impl Host for MemoryHost {
             if self.client.leaves.take() {
                 return Box::pin(std::future::pending());
             }
-            let in_time = after <= request.timeout;
-            self.advance(after.min(request.timeout));
-            if in_time { result } else { Err(HostError::Timeout) }
+            let due = self.until(self.now.get() + after.min(request.timeout).as_secs_f64() * 1000.0);
+            let result = if after <= request.timeout { result } else { Err(HostError::Timeout) };
+            if self.behind.get() {
+                // Nobody waits for it, and its time passes at once.
+                self.advance(after.min(request.timeout));
+            }
+            return Box::pin(async move {
+                due.await;
+                result
+            });
         };
         Box::pin(std::future::ready(result))
     }

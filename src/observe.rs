@@ -73,6 +73,11 @@ impl Serialize for Record<'_> {
             map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;
         }
         map.serialize_entry("upstream", &Attempts(&ex.notes.attempts))?;
+        for (name, word) in [("fallback", ex.notes.fallback), ("mirror", ex.notes.mirrored.as_deref())] {
+            if let Some(word) = word {
+                map.serialize_entry(name, word)?;
+            }
+        }
         if let Some(bytes) = ex.notes.request_bytes {
             map.serialize_entry("request_bytes", &bytes)?;
         }
@@ -188,10 +193,18 @@ impl Serialize for One<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &*self.0.upstream)?;
+        if let Some(target) = self.0.target {
+            map.serialize_entry("target", &target)?;
+        }
         map.serialize_entry("duration_ms", &milliseconds(self.0.duration))?;
         match &self.0.outcome {
             Ok(status) => map.serialize_entry("status", status)?,
             Err(error) => map.serialize_entry("error", error)?,
+        }
+        for (name, word) in [("why", self.0.why), ("stopped", self.0.stopped)] {
+            if let Some(word) = word {
+                map.serialize_entry(name, word)?;
+            }
         }
         map.end()
     }

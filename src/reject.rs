@@ -38,6 +38,8 @@ pub enum Reject {
     HeadersTooLarge,
     /// The request's body is larger than it may be.
     BodyTooLarge,
+    /// The request's body broke off.
+    BodyIncomplete,
     /// The request has been here before.
     Loop,
     /// An operator's question cannot be answered as it is asked: what is wrong with it.
@@ -62,6 +64,11 @@ pub enum Reject {
     DeadlineExceeded,
     /// The upstream's answer did not begin in time.
     UpstreamTimeout,
+    /// None of the upstream's targets gets requests at the moment.
+    UpstreamUnavailable {
+        /// In how many seconds one might.
+        retry_after: u64,
+    },
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
@@ -186,6 +193,7 @@ impl Reject {
             Reject::UnknownLimit("There is no such limit.".to_owned()),
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
             Reject::BodyTooLarge,
+            Reject::BodyIncomplete,
             Reject::UrlTooLong,
             Reject::QuotaExceeded(Exceeded { policies: vec![Rc::from("per-client")], retry_after: Some(7) }),
             Reject::HeadersTooLarge,
@@ -194,6 +202,7 @@ impl Reject {
             Reject::NotConfigured,
             Reject::IdentityUnavailable,
             Reject::LimitUnavailable,
+            Reject::UpstreamUnavailable { retry_after: 7 },
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
             Reject::Loop,
@@ -243,6 +252,9 @@ impl Reject {
             Reject::BodyTooLarge => {
                 client("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large.")
             }
+            Reject::BodyIncomplete => {
+                client("body-incomplete", StatusCode::BAD_REQUEST, "The request body broke off before its end.")
+            }
             Reject::Loop => fault(
                 "loop-detected",
                 StatusCode::LOOP_DETECTED,
@@ -289,6 +301,12 @@ impl Reject {
                 "http_response_timeout",
                 "The service behind the gateway did not answer in time.",
             ),
+            Reject::UpstreamUnavailable { .. } => fault(
+                "upstream-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The service behind the gateway has failed too often, and is left alone for a while.",
+            ),
             Reject::UpstreamFailed => fault(
                 "upstream-failed",
                 StatusCode::BAD_GATEWAY,
@@ -323,6 +341,7 @@ impl Reject {
         match self {
             Reject::IdentityUnavailable | Reject::LimitUnavailable => Some(RETRY_AFTER),
             Reject::QuotaExceeded(exceeded) => exceeded.retry_after,
+            Reject::UpstreamUnavailable { retry_after } => Some(*retry_after),
             _ => None,
         }
     }

@@ -64,12 +64,17 @@ impl Respond {
                 return Err(Reject::DeadlineExceeded);
             }
         }
+        Ok(self.response())
+    }
+
+    /// The response by itself.
+    pub fn response(&self) -> Response<Body> {
         let mut response = Response::new(Body::bytes(self.body.clone()));
         *response.status_mut() = self.status;
         if let Some(media_type) = &self.media_type {
             response.headers_mut().insert(header::CONTENT_TYPE, media_type.clone());
         }
-        Ok(response)
+        response
     }
 }
 

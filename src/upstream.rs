@@ -1,197 +1,397 @@
-//! Calling an upstream: the request it gets, and what its answer, or its failure, means. This is the only place that
-//! calls one.
+//! Calling an upstream: which of its targets gets a request, whether it is tried again, and what its answer, or its
+//! failure, means. [`Upstream::send`] is the only place that calls one, and shows every step in order. What is decided
+//! there is decided by functions of what happened and of the time: [`balance`], [`breaker`], [`retry`], [`verdict`].
 
+pub mod balance;
+pub mod breaker;
+pub mod fallback;
+pub mod hash;
 pub mod internal_token;
+pub mod mirror;
+pub mod own;
+pub mod proxy;
+pub mod race;
+pub mod request;
+pub mod retry;
+pub mod retry_after;
+pub mod rewrite;
+pub mod shared;
+pub mod split;
+pub mod stale;
+pub mod tally;
+pub mod target;
+pub mod verdict;
 
 use crate::body::Body;
-use crate::exchange::{Attempt, Exchange};
-use crate::headers::remove_where;
-use crate::host::{HostError, MadeOf, Outgoing, SharedHost};
-use crate::path::is_one_spelling;
+use crate::config::units;
+use crate::event::{Level, Subject, event};
+use crate::exchange::Attempt;
+use crate::host::{Host, HostError, Outgoing, SharedHost, Task, Timestamp};
+use crate::interest::Interest;
 use crate::reject::Reject;
-use crate::routing::condition::parameters;
 use crate::secret::SecretSlot;
-use crate::template::{Goal, Template};
-use http::{HeaderName, HeaderValue, Method, Response, header};
+use balance::{Candidate, Pick, Turns};
+use breaker::{Change, Rules};
+use fallback::Fallback;
+use http::{Response, StatusCode, header};
 use internal_token::InternalToken;
+use proxy::{IDEMPOTENCY_KEY, Sticky};
+use race::{First, first};
+use request::Request;
+use retry::{Budget, Failed, Next, Retry};
+use retry_after::retry_after_ms;
+use shared::Shared;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
+use target::{Target, Ticket};
+use verdict::{Facts, Verdict, blame, judge};
 
 /// A service behind the gateway.
 #[derive(Debug)]
 pub struct Upstream {
     pub name: Rc<str>,
-    /// Scheme and authority, and a path without a slash at its end: `https://orders.example/base`.
-    pub base: String,
-    /// How long its answer may take to begin.
+    /// Its addresses: one at least.
+    pub targets: Vec<Target>,
+    pub balance: Balance,
+    /// How long an answer may take to begin, for each try.
     pub timeout: Duration,
+    pub retry: Option<Retry>,
+    /// How long the first target has before a second one is asked, too.
+    pub hedge: Option<Duration>,
+    pub breaking: Option<Breaking>,
+    /// How many targets may be left out because of what they did.
+    pub most_ejected: usize,
+    /// What instances tell each other of its targets.
+    pub shared: Option<Shared>,
+    /// What is done where it gives no answer, or a bad one.
+    pub fallback: Option<Fallback>,
     /// What tells it who calls.
     pub internal_token: Option<InternalToken>,
+    pub state: State,
 }
 
-/// The action that passes a request on.
+/// Which target gets a request.
 #[derive(Debug)]
-pub struct Proxy {
-    /// Its position among the gateway's.
-    pub upstream: usize,
-    pub path: PathRewrite,
-    pub query: QueryRewrite,
-    pub websocket: bool,
+pub enum Balance {
+    InOrder,
+    RoundRobin,
+    Random,
+    LeastInFlight,
+    TwoChoices,
+    Sticky(Sticky),
 }
 
-/// How the path changes on the way.
+/// When a target is left out.
 #[derive(Debug)]
-pub enum PathRewrite {
-    Keep,
-    /// The normalized prefix, without a slash at its end.
-    Strip(String),
-    Template(Template),
+pub struct Breaking {
+    pub rules: Rules,
+    /// Statuses that are failures.
+    pub statuses: Vec<u16>,
 }
 
-/// How the query changes on the way: first `keep` and `remove`, then `set`.
+/// What an instance remembers of an upstream beside what it knows of each target. It is lost with the instance: others take
+/// turns, and have budgets, of their own.
 #[derive(Debug, Default)]
-pub struct QueryRewrite {
-    pub keep: Option<Vec<String>>,
-    pub remove: Vec<String>,
-    pub set: Vec<(String, Template)>,
+pub struct State {
+    turns: RefCell<Option<Turns>>,
+    budget: RefCell<Budget>,
 }
 
-/// What no request takes along into a new WebSocket: the handshake is the platform's (RFC 6455, section 4.1).
-pub static HANDSHAKE: [HeaderName; 3] =
-    [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_EXTENSIONS];
+/// How far a request has come.
+struct Course {
+    /// The positions of the targets that were asked.
+    asked: Vec<usize>,
+    /// Why the next one is.
+    why: Option<&'static str>,
+}
 
-impl Proxy {
-    /// Every template that is filled in for a request.
-    pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        let path = match &self.path {
-            PathRewrite::Template(template) => Some(template),
-            PathRewrite::Keep | PathRewrite::Strip(_) => None,
-        };
-        path.into_iter().chain(self.query.set.iter().map(|(_, template)| template))
-    }
+/// What a try came to.
+struct Tried {
+    result: Result<Response<Body>, Reject>,
+    verdict: Verdict,
+    /// Its position among the attempts of the request.
+    attempt: usize,
 }
 
 impl Upstream {
-    /// Sends a request and waits until its answer begins.
-    pub async fn send(&self, host: &SharedHost, ex: &mut Exchange, proxy: &Proxy) -> Result<Response<Body>, Reject> {
-        let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
-        let url = self.url(ex, proxy).ok_or(Reject::BadParameter)?;
-        let upgrade = proxy.websocket && ex.hop.websocket;
-        own_fields(ex, upgrade);
-        if let Some(token) = &self.internal_token {
-            token.add(host, ex).await?;
+    /// Sends a request until it has an answer that is good enough, or none that could be better, and waits until that
+    /// begins.
+    pub async fn send(self: &Rc<Self>, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
+        self.learn(host);
+        self.state.budget.borrow_mut().request(host.now().0);
+        let mut course = Course { asked: Vec::new(), why: request.why };
+        loop {
+            let ticket = self.pick(&**host, request, &course.asked)?;
+            course.asked.push(ticket.position);
+            let came = match self.hedge.filter(|_| request.only_reads()) {
+                Some(after) => self.hedged(host, request, (ticket, after), &mut course).await,
+                None => self.try_once(host, request, ticket, course.why).await,
+            };
+            let Some(failed) = came.verdict.failed else { return came.result };
+            match self.next(&**host, request, &came, &course) {
+                Some(Next::Again { after_ms }) => {
+                    drop(came);
+                    host.sleep(Duration::from_secs_f64(after_ms / 1000.0)).await;
+                    course.why = Some(failed);
+                }
+                Some(Next::Stop(reason)) => {
+                    note(request, came.attempt, |attempt| attempt.stopped = Some(reason));
+                    return came.result;
+                }
+                None => return came.result,
+            }
         }
-        let request = Outgoing {
-            method: ex.method.clone(),
-            url,
-            headers: &ex.headers,
-            made_of: MadeOf::Client,
-            body: std::mem::take(&mut ex.body),
-            timeout: self.timeout.min(left),
-            upgrade,
-        };
+    }
+
+    /// One request to one target.
+    async fn try_once(
+        self: &Rc<Self>,
+        host: &SharedHost,
+        request: &Request<'_>,
+        mut ticket: Ticket<'_>,
+        why: Option<&'static str>,
+    ) -> Tried {
         let begun = host.now();
-        let result = host.fetch(request).await;
-        let duration = host.now().since(begun);
-        let outcome = match &result {
-            Ok(response) => Ok(response.status().as_u16()),
-            Err(error) => Err(error.to_string()),
+        let left = request.time_left(begun).unwrap_or_default();
+        let attempt = self.begin(request, ticket.position, why);
+        let outgoing = Outgoing {
+            method: request.method.clone(),
+            url: [&ticket.target.base, request.target].concat(),
+            headers: request.headers,
+            made_of: request.made_of,
+            body: request.content.take(),
+            timeout: request.timeout.min(left),
+            upgrade: request.upgrade,
         };
-        ex.notes.attempts.push(Attempt { upstream: Rc::clone(&self.name), duration, outcome });
-        result.map_err(|error| match error {
-            HostError::Timeout if left < self.timeout => Reject::DeadlineExceeded,
+        let result = match left.is_zero() {
+            true => Err(HostError::Timeout),
+            false => host.fetch(outgoing).await,
+        };
+        let now = host.now();
+        let facts = Facts {
+            again: self.retry.as_ref().map(|retry| retry.statuses.as_slice()).unwrap_or_default(),
+            failures: self.breaking.as_ref().map(|breaking| breaking.statuses.as_slice()).unwrap_or_default(),
+            streamed: !request.content.is_kept(),
+            hurried: left < request.timeout && (attempt > 0 || request.why.is_some()),
+        };
+        let verdict = judge(&result, facts);
+        self.record(host, &mut ticket, verdict, now);
+        note(request, attempt, |attempt| {
+            attempt.duration = now.since(begun);
+            attempt.outcome = match &result {
+                Ok(response) => Ok(response.status().as_u16()),
+                Err(error) => Err(error.to_string()),
+            };
+        });
+        if !verdict.unsent {
+            request.may_be_done.set(true);
+        }
+        let result = result.map_err(|error| match error {
+            HostError::Timeout if left < request.timeout => Reject::DeadlineExceeded,
             error => blame(&error),
-        })
+        });
+        Tried { result, verdict, attempt }
+    }
+
+    /// One request to a target, and, where that takes long, to another one beside it: the first good answer counts.
+    async fn hedged(
+        self: &Rc<Self>,
+        host: &SharedHost,
+        request: &Request<'_>,
+        (ticket, after): (Ticket<'_>, Duration),
+        course: &mut Course,
+    ) -> Tried {
+        let one: Task<'_, Tried> = Box::pin(self.try_once(host, request, ticket, course.why));
+        let one = match first(one, host.sleep(after)).await {
+            First::One(came, _) => return came,
+            First::Other(one, ()) => one,
+        };
+        let Some(ticket) = self.second(&**host, request, &course.asked) else { return one.await };
+        course.asked.push(ticket.position);
+        let other: Task<'_, Tried> = Box::pin(self.try_once(host, request, ticket, Some("hedge")));
+        let (came, rest) = match first(one, other).await {
+            First::One(came, other) => (came, other),
+            First::Other(one, came) => (came, one),
+        };
+        match came.verdict.failed {
+            None => came,
+            Some(_) => rest.await,
+        }
+    }
+
+    /// A target that was not asked yet, for a request that takes long, where the budget has room for it.
+    fn second(&self, host: &dyn Host, request: &Request<'_>, asked: &[usize]) -> Option<Ticket<'_>> {
+        let now = host.now().0;
+        let candidates = self.candidates(now, asked);
+        let share = self.retry.as_ref().map_or(HEDGES, |retry| retry.budget);
+        if candidates.is_empty() {
+            return None;
+        }
+        self.state.budget.borrow_mut().take(share, now)?;
+        self.enter(host, &candidates, request.key)
+    }
+
+    /// What is done after a try that was no success. `None` where nothing is ever tried again.
+    fn next(&self, host: &dyn Host, request: &Request<'_>, came: &Tried, course: &Course) -> Option<Next> {
+        let retry = self.retry.as_ref().filter(|_| came.verdict.hopeful)?;
+        let now = host.now();
+        let response = came.result.as_ref().ok();
+        let next = match (self.candidates(now.0, &course.asked).as_slice(), self.candidates(now.0, &[]).as_slice()) {
+            ([_, ..], _) => Some(retry::Target::Another),
+            ([], [_, ..]) => Some(retry::Target::Same),
+            ([], []) => None,
+        };
+        let failed = Failed {
+            tries: course.asked.len(),
+            repeatable: request.repeatable || (came.verdict.unsent && !request.may_be_done.get()),
+            replayable: request.content.is_kept(),
+            next,
+            retry_after_ms: response.and_then(|response| retry_after_ms(response.headers(), now.0)),
+            is_throttled: response.is_some_and(|response| response.status() == StatusCode::TOO_MANY_REQUESTS),
+            left_ms: request.time_left(now).unwrap_or_default().as_secs_f64() * 1000.0,
+        };
+        Some(retry.decide(&failed, &mut self.state.budget.borrow_mut(), uniform(host), now.0))
+    }
+
+    /// The target for the next try: one that was not asked yet, if there is one.
+    fn pick(&self, host: &dyn Host, request: &Request<'_>, asked: &[usize]) -> Result<Ticket<'_>, Reject> {
+        let now = host.now();
+        if request.time_left(now).is_none() {
+            return Err(Reject::DeadlineExceeded);
+        }
+        let mut candidates = self.candidates(now.0, asked);
+        if candidates.is_empty() {
+            candidates = self.candidates(now.0, &[]);
+        }
+        self.enter(host, &candidates, request.key).ok_or_else(|| self.unavailable(now))
+    }
+
+    fn enter(&self, host: &dyn Host, candidates: &[Candidate], key: Option<u64>) -> Option<Ticket<'_>> {
+        let pick = match (&self.balance, key) {
+            (Balance::InOrder, _) => Pick::InOrder,
+            (Balance::RoundRobin, _) => Pick::RoundRobin,
+            (Balance::LeastInFlight, _) => Pick::LeastInFlight,
+            (Balance::TwoChoices, _) => Pick::TwoChoices,
+            (Balance::Sticky(_), Some(key)) => Pick::Hash(key),
+            (Balance::Sticky(_), None) | (Balance::Random, _) => Pick::Random,
+        };
+        let mut turns = self.state.turns.borrow_mut();
+        let weights = || self.targets.iter().map(|target| target.weight);
+        let turns = turns.get_or_insert_with(|| Turns::new(weights(), || uniform(host)));
+        let position = balance::pick(pick, candidates, turns, &mut || uniform(host))?;
+        self.targets.get(position)?.enter(position, host.now().0, self.timeout.as_secs_f64() * 1000.0)
+    }
+
+    /// The targets that may get a request, without some.
+    fn candidates(&self, now: f64, without: &[usize]) -> Vec<Candidate> {
+        // Where all are said to be unwell, it is more likely that whoever asks them is.
+        let believed = self.targets.iter().any(|target| target.weight > 0 && !target.unhealthy.get());
+        let fits = |(position, target): &(usize, &Target)| {
+            let well = !(believed && target.unhealthy.get());
+            target.weight > 0 && well && !without.contains(position) && target.until(now).is_none()
+        };
+        let candidate = |(position, target): (usize, &Target)| Candidate {
+            position,
+            weight: target.weight,
+            in_flight: target.in_flight(),
+            number: target.number,
+        };
+        self.targets.iter().enumerate().filter(fits).map(candidate).collect()
+    }
+
+    /// Tells a target's breaker, and the log where that changes something.
+    fn record(self: &Rc<Self>, host: &SharedHost, ticket: &mut Ticket<'_>, verdict: Verdict, now: Timestamp) {
+        let Some(Breaking { rules, .. }) = &self.breaking else { return };
+        let Some(change) = ticket.settle(rules, verdict.outcome, self.may_open(), now.0) else { return };
+        let open = units::Duration(Duration::from_millis(rules.open_ms as u64));
+        let left = format!("it gets no requests for {open}");
+        let (level, message) = match change {
+            Change::Failures(count) => (Level::Warning, format!("{left}: {count} failures in a row")),
+            Change::Rate(bad, all) => (Level::Warning, format!("{left}: {bad} of {all} requests failed")),
+            Change::Probe => (Level::Warning, format!("{left}: it still fails")),
+            Change::Closed => (Level::Info, "it gets requests again".to_owned()),
+        };
+        event(host, level, self.subject(ticket.position), &message);
+        if change != Change::Closed {
+            self.tell(host, rules);
+        }
+    }
+
+    /// Whether one more target may be left out.
+    fn may_open(&self) -> bool {
+        self.targets.iter().filter(|target| target.is_open()).count() < self.most_ejected
+    }
+
+    fn subject(&self, position: usize) -> Subject<'_> {
+        Subject::Target(&self.name, position + 1)
+    }
+
+    /// No target may get a request, and when one might.
+    fn unavailable(&self, now: Timestamp) -> Reject {
+        let until = self.targets.iter().filter(|target| target.weight > 0);
+        let until = until.map(|target| target.until(now.0).unwrap_or(now.0));
+        let soonest = until.min_by(f64::total_cmp).unwrap_or(now.0);
+        let seconds = (Timestamp(soonest).since(now) / 1000.0).ceil();
+        Reject::UpstreamUnavailable { retry_after: seconds.max(1.0) as u64 }
+    }
+
+    /// Notes an attempt before anything has come of it: one that nobody waits for any more keeps this.
+    fn begin(&self, request: &Request<'_>, position: usize, why: Option<&'static str>) -> usize {
+        let mut attempts = request.attempts.borrow_mut();
+        attempts.push(Attempt {
+            upstream: Rc::clone(&self.name),
+            target: (self.targets.len() > 1).then_some(position + 1),
+            duration: 0.0,
+            outcome: Err("given up".to_owned()),
+            why,
+            stopped: None,
+        });
+        attempts.len() - 1
+    }
+
+    /// Adds what it reads and writes of messages.
+    pub fn interest(&self, interest: &mut Interest) {
+        if let Some(token) = &self.internal_token {
+            interest.request.insert(token.field.clone());
+            token.claims.iter().for_each(|(_, template)| interest.template(template));
+        }
+        match &self.balance {
+            Balance::Sticky(Sticky::Key(key)) => split::interest_of(key, interest),
+            Balance::Sticky(Sticky::Cookie { .. }) => drop(interest.request.insert(header::COOKIE)),
+            _ => {}
+        }
+        if self.retry.is_some() {
+            interest.response.insert(header::RETRY_AFTER);
+        }
+        if self.retry.is_some() || self.fallback.is_some() {
+            interest.request.insert(IDEMPOTENCY_KEY.clone());
+        }
+        if self.fallback.as_ref().is_some_and(|fallback| fallback.stale.is_some()) {
+            interest.request.extend(stale::VARY.iter().chain(&stale::PRIVATE).cloned());
+            // An answer that is read is made anew, of what was seen alone.
+            interest.all_response_fields = true;
+        }
     }
 
     /// The secrets that it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
         self.internal_token.iter().map(|token| &token.secret)
     }
+}
 
-    /// The URL to call. `None` where the request does not have what the rewriting needs, or would leave its place.
-    pub fn url(&self, ex: &Exchange, proxy: &Proxy) -> Option<String> {
-        let mut url = String::with_capacity(self.base.len() + ex.path.len() + 32);
-        url.push_str(&self.base);
-        match &proxy.path {
-            PathRewrite::Keep => url.push_str(&ex.path),
-            PathRewrite::Strip(prefix) => match ex.path.strip_prefix(prefix.as_str())? {
-                "" => url.push('/'),
-                rest => url.push_str(rest),
-            },
-            PathRewrite::Template(template) => {
-                let path = template.expand(ex, Goal::Path)?;
-                // A value that would add a segment, or take one away, is refused.
-                if !is_one_spelling(&path) {
-                    return None;
-                }
-                url.push_str(&path);
-            }
-        }
-        if proxy.query.is_identity() {
-            if let Some(query) = &ex.query {
-                url.push('?');
-                url.push_str(query);
-            }
-        } else {
-            let query = proxy.query.apply(ex);
-            if !query.is_empty() {
-                url.push('?');
-                url.push_str(&query);
-            }
-        }
-        Some(url)
+/// How many second requests there may be on top, where there is no budget for retries.
+const HEDGES: f64 = 0.2;
+
+fn note(request: &Request<'_>, attempt: usize, change: impl FnOnce(&mut Attempt)) {
+    if let Some(attempt) = request.attempts.borrow_mut().get_mut(attempt) {
+        change(attempt);
     }
 }
 
-impl QueryRewrite {
-    pub fn is_identity(&self) -> bool {
-        self.keep.is_none() && self.remove.is_empty() && self.set.is_empty()
-    }
-
-    fn apply(&self, ex: &Exchange) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in parameters(ex.query.as_deref()) {
-            let kept = self.keep.as_ref().is_none_or(|keep| keep.iter().any(|known| *known == name));
-            let replaced = self.remove.iter().chain(self.set.iter().map(|(name, _)| name)).any(|known| *known == name);
-            if kept && !replaced {
-                query.append_pair(&name, &value);
-            }
-        }
-        for (name, template) in &self.set {
-            // A parameter whose value is not there is left out.
-            if let Some(value) = template.expand(ex, Goal::Text) {
-                query.append_pair(name, &value);
-            }
-        }
-        query.finish()
-    }
-}
-
-/// What the call itself needs of the header section.
-fn own_fields(ex: &mut Exchange, upgrade: bool) {
-    if upgrade {
-        remove_where(&mut ex.headers, |name| HANDSHAKE.contains(name));
-    }
-    // RFC 9110, section 8.6: without it, a host that knows no length would announce a body that is not there.
-    let silent = ex.method == Method::GET || ex.method == Method::HEAD;
-    if matches!(ex.body, Body::Empty) && !silent {
-        ex.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-    }
-    if ex.hop.trailers {
-        ex.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    }
-}
-
-/// Whose fault a failure is.
-fn blame(error: &HostError) -> Reject {
-    match error {
-        HostError::Timeout => Reject::UpstreamTimeout,
-        HostError::BodyTooLarge => Reject::BodyTooLarge,
-        HostError::Unreachable(_)
-        | HostError::Disconnected(_)
-        | HostError::Protocol(_)
-        | HostError::Denied(_)
-        | HostError::Other(_) => Reject::UpstreamFailed,
-    }
+/// A number between 0 and 1.
+pub fn uniform(host: &dyn Host) -> f64 {
+    let mut bytes = [0; 8];
+    host.random(&mut bytes);
+    hash::uniform(u64::from_be_bytes(bytes))
 }

@@ -4,6 +4,7 @@
 //! `EDGATE_BLESS=1 cargo test --test catalogue` writes the text anew, and the table's columns that come from the code:
 //! read them then. What stands in the column `When` is written by hand.
 
+use bytes::Bytes;
 use edgate::body::Body;
 use edgate::config::Platform;
 use edgate::config::document::Sections;
@@ -11,7 +12,7 @@ use edgate::headers::section_size;
 use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
 use edgate::memory::counters::Counting;
-use edgate::memory::{Answer, MemoryHost, collect, finish};
+use edgate::memory::{Answer, MemoryHost, Stream, collect, finish};
 use edgate::reject::Reject;
 use edgate_kit::credentials::algorithm::Algorithm;
 use edgate_kit::credentials::encoding::{base64url, sha256};
@@ -34,8 +35,10 @@ struct Case {
     fields: Vec<(&'static str, String)>,
     /// How the upstream fails.
     fails: Option<HostError>,
-    /// Whether it is sent twice, and the second answer counts.
-    twice: bool,
+    /// A request's body that breaks off.
+    broken: bool,
+    /// How many requests of its kind there were before.
+    before: usize,
     /// Whether counters cannot be asked.
     uncounted: bool,
 }
@@ -49,9 +52,18 @@ impl Case {
             target,
             fields: Vec::new(),
             fails: None,
-            twice: false,
+            broken: false,
+            before: 0,
             uncounted: false,
         }
+    }
+
+    fn broken(self) -> Case {
+        Case { broken: true, ..self }
+    }
+
+    fn after(self, before: usize) -> Case {
+        Case { before, ..self }
     }
 
     fn method(self, method: Method) -> Case {
@@ -74,16 +86,10 @@ impl Case {
 
     /// Changes to the configuration, by JSON pointer.
     fn with(mut self, pointer: &str, value: Value) -> Case {
-        if let Some((parent, key)) = pointer.rsplit_once('/')
-            && let Some(Value::Object(parent)) = self.config.pointer_mut(parent)
-            && key == "limits"
-        {
-            parent.insert(key.to_owned(), value);
-            return self;
-        }
-        match self.config.pointer_mut(pointer) {
-            Some(place) => *place = value,
-            None => panic!("the configuration of the test has no {pointer}"),
+        let (table, key) = pointer.rsplit_once('/').expect("it begins with a slash");
+        match self.config.pointer_mut(table) {
+            Some(table) => table[key] = value,
+            None => panic!("the configuration of the test has no {table}"),
         }
         self
     }
@@ -200,11 +206,13 @@ fn cases() -> Vec<Case> {
         Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
         orders("another method").method(Method::DELETE),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
+        orders("a body that was to be kept for another try")
+            .method(Method::POST)
+            .fields(&[("content-length", "7"), ("idempotency-key", "\"1\"")])
+            .with("/upstream/orders/retry", json!({}))
+            .broken(),
         Case::new("a long URL", LONG),
-        Case {
-            twice: true,
-            ..orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" }))
-        },
+        orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" })).after(1),
         orders("large fields").with("/gateway/max_headers", json!("256 B")).fields(&[
             ("x-a", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
             ("x-b", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
@@ -220,6 +228,10 @@ fn cases() -> Vec<Case> {
             ..orders("counters that are down")
                 .limited(json!({ "rate": "1/1m", "key": "client.address", "on_failure": "deny" }))
         },
+        orders("an upstream that has failed too often")
+            .with("/upstream/orders/breaker", json!({ "failures": 1, "open": "7s" }))
+            .fails(HostError::Disconnected(String::new()))
+            .after(1),
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
         orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),
@@ -253,10 +265,9 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     if case.uncounted {
         host.set_counting(Counting::Down);
     }
-    if case.twice {
-        finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
-    }
-    let mut response = finish(instance.handle(shared, incoming(case, accept))).expect("nothing is waited for");
+    let answer = || finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
+    (0..case.before).for_each(|_| drop(answer()));
+    let mut response = answer().expect("nothing is waited for");
     let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
     // Before it come the mistakes of a configuration.
     let line = host.take_log().pop().expect("there is a record");
@@ -282,7 +293,10 @@ fn incoming(case: &Case, accept: &'static str) -> Incoming {
         query,
         headers_size: section_size(&headers),
         headers,
-        body: Body::Empty,
+        body: match case.broken {
+            true => Body::host(Stream { chunks: vec![Bytes::from_static(b"abc")], fails: true }, Some(7)),
+            false => Body::Empty,
+        },
         peer: "192.0.2.1".parse().ok(),
         facts: ClientFacts::default(),
         version: "2",

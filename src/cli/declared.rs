@@ -104,10 +104,24 @@ fn wrangler(scope: &Scope, needs: &Needs) -> Vec<Missing> {
         let list = secrets.map(|entry| entry.span.clone());
         missing.push(Missing { list, ..Missing::of(place, message, help) });
     }
+    if let Some(place) = needs.schedule.as_ref().filter(|_| !has_schedule(scope)) {
+        let message = format!("no cron trigger runs each minute (`{EACH_MINUTE}`)");
+        let help = format!("add it to `crons` of [{}]", table("triggers"));
+        missing.push(Missing::of(place, message, help));
+    }
     missing.extend(objects(scope, needs, &table));
     missing
         .extend(needs.limiters.iter().filter_map(|(binding, limiter)| rate_limiter(scope, binding, limiter, &table)));
     missing
+}
+
+/// The cron trigger that edgate's schedule needs.
+pub const EACH_MINUTE: &str = "* * * * *";
+
+/// Whether it is there. Environments inherit `triggers`, unless they have their own.
+pub fn has_schedule(scope: &Scope) -> bool {
+    let triggers = scope.table.get("triggers").or_else(|| scope.root.get("triggers"));
+    lists(triggers.and_then(|triggers| triggers.get("crons")), EACH_MINUTE)
 }
 
 /// What is missing of the Durable Objects that decide for all instances.

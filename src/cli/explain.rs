@@ -6,6 +6,7 @@ pub mod issuers;
 pub mod limits;
 pub mod request;
 pub mod story;
+pub mod upstreams;
 
 use super::Outcome;
 use super::configuration::targets;
@@ -131,18 +132,22 @@ pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
 pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -> Option<Told> {
     let sent = Rc::new(RefCell::new(None));
     let seen = Rc::clone(&sent);
+    let mirrors = upstreams::mirrors(gateway);
     let host = MemoryHost::new(move |request| {
+        let is_copy = mirrors.iter().any(|base| request.url.starts_with(base.as_str()));
         // What edgate asks on its own behalf is asked of an issuer.
-        if request.made_of == MadeOf::Nothing {
+        if request.made_of == MadeOf::Nothing && !is_copy {
             return issuers::ask(request, network);
         }
-        *seen.borrow_mut() = Some(Sent {
-            method: request.method.to_string(),
-            url: request.url.clone(),
-            headers: request.headers.clone(),
-            timeout: request.timeout,
-            upgrade: request.upgrade,
-        });
+        if request.made_of == MadeOf::Client {
+            *seen.borrow_mut() = Some(Sent {
+                method: request.method.to_string(),
+                url: request.url.clone(),
+                headers: request.headers.clone(),
+                timeout: request.timeout,
+                upgrade: request.upgrade,
+            });
+        }
         Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) }
     });
     let now = (world.now)();

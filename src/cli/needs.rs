@@ -11,8 +11,9 @@ use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{Consumer, Issuer};
 use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
+use crate::config::upstream::Upstream;
 use crate::config::words::{SecretName, Text};
-use crate::config::{Gateway, HeaderEdits, Route, Upstream};
+use crate::config::{Gateway, HeaderEdits, Route};
 use crate::limit::binding;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -35,6 +36,8 @@ pub struct Needs {
     pub counters: Option<Place>,
     /// Workers' own rate limiters, by binding.
     pub limiters: BTreeMap<String, Limiter>,
+    /// What is done on a schedule: each minute. Workers only.
+    pub schedule: Option<Place>,
     /// The label of `gateway.counters`.
     label: Option<(String, Place)>,
     /// The origin of `gateway.redis`.
@@ -128,7 +131,16 @@ impl Needs {
     }
 
     fn upstream(&mut self, place: &Place, upstream: &Upstream) {
-        self.origin(place.key("url"), &upstream.url);
+        if let Some(url) = &upstream.url {
+            self.origin(place.key("url"), url);
+        }
+        for (index, target) in upstream.targets.iter().enumerate() {
+            let place = place.key("targets").index(index);
+            self.origin(if target.table { place.key("url") } else { place }, &target.url);
+        }
+        if upstream.health.is_some() {
+            self.schedule.get_or_insert(place.key("health"));
+        }
         let token = upstream.internal_token.as_ref();
         self.secret(&place.key("internal_token").key("secret"), token.map(|token| &token.secret));
     }
@@ -258,6 +270,22 @@ mod tests {
             ],
         );
         assert_eq!(needs.claims.map(|place| place.to_string()).as_deref(), Some("issuer.i.dpop"));
+    }
+
+    #[test]
+    fn every_target_is_called() {
+        let needs = needs(json!({ "upstream": {
+            "many": { "targets": ["https://a.test/v1", { "url": "http://b.test:8080", "weight": 2 }, "nonsense"] },
+            "one": { "url": "https://c.test" },
+        } }));
+        check(
+            &needs.origins,
+            &[
+                ("http://b.test:8080", "upstream.many.targets[1].url"),
+                ("https://a.test", "upstream.many.targets[0]"),
+                ("https://c.test", "upstream.one.url"),
+            ],
+        );
     }
 
     #[test]

@@ -33,6 +33,7 @@ Put this on the first line of a document, and an editor knows what this page say
 | name | Small letters and digits in words joined by single hyphens, a letter first, 64 characters at most: `list-orders`. |
 | duration | A number and a unit, `ms`, `s`, `m`, `h` or `d`, or several of them: `\"250ms\"`, `\"10s\"`, `\"1m30s\"`. |
 | size | A number and a unit, `B`, `KB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024: `\"8 KB\"`. |
+| share | A number of percent with two decimals at most: `\"20%\"`, `\"0.5%\"`. |
 | secret | A secret by its name, in capitals: `{ secret = \"ORDERS_KEY\" }`, the Workers secret of that name, or the Spin variable of that name in small letters. No name of a secret or of a store begins as the bindings of sections do. |
 | pattern | A path whose segments are literal or have one parameter, `/img-{name}.png`; the last may take all that is left, `/files/{*rest}`. |
 ";
@@ -122,7 +123,7 @@ impl<'a> Page<'a> {
             definition.filter(|definition| definition["properties"].is_object())
         };
         let one_of = |schema: &'a Value| schema["anyOf"].as_array().into_iter().flatten().find_map(table);
-        let listed = || table(&property["items"]).map(|table| ("[KEY]", table));
+        let listed = || table(&property["items"]).or_else(|| one_of(&property["items"])).map(|table| ("[KEY]", table));
         let named = || one_of(&property["additionalProperties"]).map(|table| ("KEY.FIELD", table));
         // A list of which each element is a table or something else, or something else in its place.
         let mixed = || {
@@ -170,6 +171,7 @@ impl<'a> Page<'a> {
                 format!("table of: {}", self.kind(&schema["additionalProperties"]))
             }
             Some("string") if pattern.contains("(ms|") => "duration".to_owned(),
+            Some("string") if pattern.contains('%') => "share".to_owned(),
             Some("string") if pattern.contains("(B|") => "size".to_owned(),
             Some(other) => other.to_owned(),
             None => "any".to_owned(),

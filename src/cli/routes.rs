@@ -9,7 +9,8 @@ use crate::config::words::Presence;
 use crate::gateway::{Action, Gateway};
 use crate::routing::condition::Conditions;
 use crate::routing::{Entry, HostPattern};
-use crate::upstream::{PathRewrite, Proxy};
+use crate::upstream::proxy::Proxy;
+use crate::upstream::rewrite::PathRewrite;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -103,13 +104,15 @@ pub fn action(gateway: &Gateway, sections: &Sections, entry: &Entry) -> String {
         |table: &str, key: &str| section.and_then(|section| section.get(table)?.get(key)?.as_str()).unwrap_or_default();
     match &route.action {
         Action::Proxy(proxy) => {
-            let base = gateway.upstreams.get(proxy.upstream).map_or("", |upstream| upstream.base.as_str());
+            let targets = gateway.upstreams.get(proxy.upstream).map_or(&[][..], |upstream| &upstream.targets);
+            let base = targets.first().map_or("", |target| target.base.as_str());
+            let more = if targets.len() > 1 { format!(" (1 of {} targets)", targets.len()) } else { String::new() };
             let path = match &proxy.path {
                 PathRewrite::Keep => entry.pattern.text.clone(),
                 PathRewrite::Strip(prefix) => stripped(&entry.pattern.text, prefix),
                 PathRewrite::Template(_) => written("rewrite", "path").to_owned(),
             };
-            format!("{base}{path}{}", query(proxy))
+            format!("{base}{path}{}{more}", query(proxy))
         }
         Action::Redirect(redirect) => format!("{} {}", redirect.status.as_u16(), written("redirect", "to")),
         Action::Respond(respond) => match &respond.media_type {

@@ -2,7 +2,7 @@
 // platform's own objects. It decides nothing. src/cloudflare/wire.rs says what the strings are.
 
 import wasm from "./edgate_bg.wasm";
-import { begin, body, deliver, initSync, load, resume } from "./edgate.js";
+import { begin, body, deliver, initSync, load, resume, schedule } from "./edgate.js";
 import { claim } from "./claims.js";
 import { ended, settle, watched } from "./ends.js";
 import { renew, worker } from "./instance.js";
@@ -21,21 +21,30 @@ let wanted = EVERYTHING;
 export default {
   fetch(request, env, ctx) {
     try {
-      const step = first(request, env);
-      return drive(step, { request, env, ctx, response: null, own: null, behind: null, end: null, upgraded: false, instance: worker.instanceId });
+      return drive(first(request, env), begun(request, env, ctx));
     } catch (error) {
       return lost(error);
     }
   },
+  // What is done at a time, which is no client's request.
+  async scheduled(controller, env, ctx) {
+    try {
+      configure(env);
+      await drive(schedule(Date.now()), begun(new Request("http://schedule.invalid/"), env, ctx));
+    } catch (error) {
+      lost(error);
+    }
+  },
 };
+
+// What is known of a task from its beginning to its end.
+function begun(request, env, ctx) {
+  return { request, env, ctx, response: null, own: null, behind: null, end: null, upgraded: false, instance: worker.instanceId };
+}
 
 // A request's first step.
 function first(request, env) {
-  if (!worker.loaded) {
-    wanted = EVERYTHING;
-    load(env);
-    worker.loaded = true;
-  }
+  configure(env);
   const cf = request.cf;
   // An array that is joined once: a string that grows is flattened again and again.
   const lines = [request.method, request.url, cf?.httpProtocol ?? "", wanted.country || wanted.certificate ? client(cf) : ""];
@@ -46,6 +55,14 @@ function first(request, env) {
     if (wants === null || wants.has(name) || (name.includes("_") && wants.has(dashed(name)))) lines.push(name, value);
   }
   return begin(Date.now(), request.body !== null, size, lines.join("\n"));
+}
+
+// An instance reads its configuration before it does anything.
+function configure(env) {
+  if (worker.loaded) return;
+  wanted = EVERYTHING;
+  load(env);
+  worker.loaded = true;
 }
 
 // What is known of the client.
@@ -167,7 +184,7 @@ function go(cx, lines, reply) {
 function wishes(request, response, others) {
   return {
     request: others.includes("fields") ? null : new Set(["cf-connecting-ip", ...request, ...request.map(dashed)]),
-    response: new Set(response),
+    response: others.includes("answers") ? null : new Set(response),
     country: others.includes("country"),
     certificate: others.includes("certificate"),
   };

@@ -115,6 +115,27 @@ fn assert_problem(step: &[String], status: &str, code: &str) {
 }
 
 #[wasm_bindgen_test]
+fn targets_are_asked_for_their_health_on_a_schedule() {
+    load(env(&[
+        ("EDGATE", r#"{ "store": "STATE", "targets": ["cloudflare"] }"#),
+        ("UPSTREAM_ORDERS", r#"{ "url": "https://orders.test/v1", "health": { "path": "/up" } }"#),
+        ("ROUTE_ALL", r#"{ "match": { "path": "/{*rest}" }, "upstream": "orders" }"#),
+    ]));
+    let step = lines(&schedule(NOW));
+    let step = interest(&step).map_or(step.clone(), |interest| interest.rest);
+    assert_eq!(
+        (step[0].as_str(), &step[2..]),
+        ("G", &["STATE".to_owned(), "edgate.health.edgate.orders".to_owned()][..])
+    );
+    let step = reply(&step, &["V", "0"]);
+    assert_eq!([&step[0], &step[2], &step[3]], ["F", "GET", "https://orders.test/v1/up"]);
+    let step = reply(&step, &["R", "204", "0"]);
+    assert_eq!([&step[0], &step[2], &step[3]], ["P", "STATE", "edgate.health.edgate.orders"]);
+    assert!(step[5].contains(r#""well":true"#), "{step:?}");
+    assert_eq!(reply(&step, &["V", "0"]), ["D"]);
+}
+
+#[wasm_bindgen_test]
 fn fixed_answer_is_the_first_step() {
     load(env(&[("ROUTE_HELLO", r#"{ "match": { "path": "/" }, "respond": { "body": "a\nb" } }"#)]));
     let step = get("https://gw.test/");

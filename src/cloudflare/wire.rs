@@ -38,7 +38,8 @@
 //! A request whose changes begin with nothing is the gateway's own: all fields of its response come in, and what
 //! `entry.js` and [`Received`] remember of the client's upstream stays.
 //!
-//! Wishes are words on one line: `country`, `certificate`, and `fields` for all fields of requests. What is known of a
+//! Wishes are words on one line: `country`, `certificate`, `fields` for all fields of requests, and `answers` for all of
+//! responses. What is known of a
 //! client is an empty line where nothing of what is wished is there, else a JSON list: the country, then what
 //! `request.cf.tlsClientAuth` says of the certificate (presented, verified, revoked, SHA-256, subject, issuer, serial
 //! number, end). JSON, because a client chooses what is in a certificate, line feeds too.
@@ -292,8 +293,13 @@ pub fn interest(interest: &Interest) -> String {
             push(&mut text, name.as_str());
         }
     }
-    let Interest { country, certificate, all_request_fields, .. } = interest;
-    let wishes = [(country, "country"), (certificate, "certificate"), (all_request_fields, "fields")];
+    let Interest { country, certificate, all_request_fields, all_response_fields, .. } = interest;
+    let wishes = [
+        (country, "country"),
+        (certificate, "certificate"),
+        (all_request_fields, "fields"),
+        (all_response_fields, "answers"),
+    ];
     let wishes: Vec<&str> = wishes.into_iter().filter(|(wished, _)| **wished).map(|(_, word)| word).collect();
     push(&mut text, &wishes.join(" "));
     text.push('\n');

@@ -7,7 +7,7 @@ use crate::path::{escape_segment, is_one_spelling, normalize, unescape};
 use crate::respond::has_plain_path;
 use crate::routing::pattern::Pattern;
 use crate::template::{Parameters, Part, Source, Template};
-use crate::upstream::PathRewrite;
+use crate::upstream::rewrite::PathRewrite;
 
 type Diagnostics = Vec<Diagnostic>;
 

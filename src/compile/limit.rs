@@ -183,7 +183,7 @@ impl One<'_> {
 }
 
 /// A part of a key: the first of some values.
-fn part(text: &str, place: &Place, diagnostics: &mut Diagnostics) -> Option<Part> {
+pub fn part(text: &str, place: &Place, diagnostics: &mut Diagnostics) -> Option<Part> {
     let mut sources = Vec::new();
     let mut start = 0;
     for word in text.split(" or ") {

@@ -2,7 +2,7 @@
 
 use super::{
     BODY, WAIT, access, address, admin, authenticate, bad_header_name, cors, edits, limit, size, unknown_upstream,
-    within,
+    upstream, within,
 };
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
@@ -21,7 +21,9 @@ use crate::routing::pattern::Pattern;
 use crate::routing::{Entry, HostPattern, RouteId};
 use crate::rule;
 use crate::template::{Parameters, Template};
-use crate::upstream::{PathRewrite, Proxy, QueryRewrite};
+use crate::upstream::proxy::Proxy;
+use crate::upstream::rewrite::{PathRewrite, QueryRewrite};
+use crate::upstream::split::{Arm, Mirror};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use std::rc::Rc;
@@ -69,19 +71,26 @@ pub fn compile(
         };
         all_read &= complete;
         let id = RouteId(gateway.routes.len());
-        let route = One { place: &place, scope, section: &section };
+        let route = One { place: &place, scope, section: &section, complete };
         let patterns = route.patterns(diagnostics);
         let found = route.entries(id, name, &patterns, diagnostics);
         let methods = found.first().map(|placed| placed.entry.conditions.methods).unwrap_or_default();
         entries.extend(found);
         let patterns: Vec<&Pattern> = patterns.iter().map(|(pattern, _)| &**pattern).collect();
-        let action = route.action(&patterns, complete, diagnostics);
-        if let Some(upstream) = &section.upstream {
-            match scope.upstreams.iter().position(|known| known == upstream) {
-                Some(position) => used[position] = true,
-                // Whichever it means is not unused.
-                None => all_read = false,
+        let action = route.action(&patterns, diagnostics);
+        match &action {
+            Some(Action::Proxy(proxy)) => {
+                let parameters = route.parameters(&patterns);
+                let rules =
+                    rule::Scope { parameters: &parameters, targets: scope.targets, has_identity: parameters.identity };
+                let positions = upstream::route::used(proxy, &gateway.upstreams, &place, &rules, diagnostics);
+                for position in positions {
+                    used[position] = true;
+                }
             }
+            Some(_) => {}
+            // Whichever it means is not unused.
+            None => all_read = false,
         }
         let policies = route.policies(&patterns, diagnostics);
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
@@ -101,6 +110,8 @@ struct One<'a> {
     place: &'a Place,
     scope: &'a Scope<'a>,
     section: &'a config::Route,
+    /// Whether all of it could be read.
+    complete: bool,
 }
 
 impl One<'_> {
@@ -214,7 +225,7 @@ impl One<'_> {
     }
 
     /// The one thing that the route does. `None` after a mistake.
-    fn action(&self, patterns: &[&Pattern], complete: bool, diagnostics: &mut Diagnostics) -> Option<Action> {
+    fn action(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Action> {
         let config::Route { upstream, redirect, respond, admin, .. } = self.section;
         let given = [
             ("upstream", upstream.is_some()),
@@ -224,7 +235,7 @@ impl One<'_> {
         ];
         let given: Vec<&str> = given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
         match given.as_slice() {
-            [] if complete => {
+            [] if self.complete => {
                 let message = "the route does not say what to do";
                 let help = "add `upstream`, `redirect`, `respond` or `admin`";
                 diagnostics
@@ -249,19 +260,21 @@ impl One<'_> {
             return self.redirect(redirect, patterns, diagnostics).map(Action::Redirect);
         }
         if let Some(respond) = respond {
-            return self.respond(respond, diagnostics).map(Action::Respond);
+            return self::respond(respond, &self.place.key("respond"), diagnostics).map(Action::Respond);
         }
         if let Some(admin) = admin {
             admin::check(self.section, self.place, self.authenticates(), diagnostics);
             return Some(Action::Admin(*admin));
         }
-        self.proxy(upstream.as_deref()?, patterns, diagnostics).map(Action::Proxy)
+        self.proxy(upstream.as_deref()?, patterns, diagnostics).map(Box::new).map(Action::Proxy)
     }
 
     /// Keys that mean nothing unless the route calls an upstream.
     fn misplaced(&self, diagnostics: &mut Diagnostics) {
         let keys = [
             ("rewrite", self.section.rewrite.is_some()),
+            ("split", !self.section.split.is_empty()),
+            ("mirror", self.section.mirror.is_some()),
             ("request_headers", self.section.request_headers.is_some()),
             ("websocket", self.section.websocket),
         ];
@@ -286,7 +299,20 @@ impl One<'_> {
             }
         }
         let (path, query) = self.rewrite(patterns, diagnostics);
-        Some(Proxy { upstream: position?, path, query, websocket: self.section.websocket })
+        let (split, mirror) = self.others(upstream, patterns, diagnostics);
+        Some(Proxy { upstream: position?, split, mirror, path, query, websocket: self.section.websocket })
+    }
+
+    /// The upstreams beside the route's own.
+    fn others(&self, own: &str, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> (Vec<Arm>, Option<Mirror>) {
+        let parameters = &self.parameters(patterns);
+        let rules = rule::Scope { parameters, targets: self.scope.targets, has_identity: parameters.identity };
+        let scope = upstream::route::Scope { names: self.scope.upstreams, complete: self.complete, rules };
+        let split = upstream::route::split(&self.section.split, &self.place.key("split"), &scope, diagnostics);
+        let place = self.place.key("mirror");
+        let mirror = self.section.mirror.as_ref();
+        let mirror = mirror.and_then(|mirror| upstream::route::mirror(mirror, Some(own), &place, &scope, diagnostics));
+        (split, mirror)
     }
 
     fn rewrite(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> (PathRewrite, QueryRewrite) {
@@ -338,39 +364,6 @@ impl One<'_> {
             to,
             status: StatusCode::from_u16(status).ok()?,
             keep_query: redirect.keep_query.unwrap_or(true),
-        })
-    }
-
-    fn respond(&self, respond: &config::Respond, diagnostics: &mut Diagnostics) -> Option<Respond> {
-        let place = self.place.key("respond");
-        let status = respond.status.unwrap_or(200);
-        if !(200..=599).contains(&status) {
-            let message = format!("{status} is no status of a final response");
-            diagnostics.push(Diagnostic::new(Code::BadStatus, place.key("status"), message, "200 to 599"));
-        }
-        if let (Some(_), Some(_)) = (&respond.body, &respond.json) {
-            let message = "a response has one body";
-            let diagnostic = Diagnostic::new(Code::MisplacedKey, place.key("json").name(), message, "beside `body`")
-                .related(place.key("body").name(), "the other body");
-            diagnostics.push(diagnostic);
-        }
-        // RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5.
-        let key = if respond.json.is_some() { "json" } else { "body" };
-        if matches!(status, 204 | 205 | 304) && (respond.body.is_some() || respond.json.is_some()) {
-            let message = format!("a {status} response has no body");
-            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place.key(key).name(), message, "never sent"));
-        }
-        within(respond.delay, Std::ZERO..=Std::from_secs(60), &place.key("delay"), diagnostics);
-        let (body, media_type) = match (&respond.json, &respond.body) {
-            (Some(json), _) => (json.to_string(), Some("application/json")),
-            (None, Some(body)) => (body.clone(), Some("text/plain; charset=utf-8")),
-            (None, None) => (String::new(), None),
-        };
-        Some(Respond {
-            status: StatusCode::from_u16(status).ok()?,
-            media_type: media_type.map(HeaderValue::from_static),
-            body: Bytes::from(body),
-            delay: respond.delay.map_or(Std::ZERO, |delay| delay.0),
         })
     }
 
@@ -450,6 +443,39 @@ impl One<'_> {
             (None, None) => None,
         }
     }
+}
+
+/// A fixed response.
+pub fn respond(respond: &config::Respond, place: &Place, diagnostics: &mut Diagnostics) -> Option<Respond> {
+    let status = respond.status.unwrap_or(200);
+    if !(200..=599).contains(&status) {
+        let message = format!("{status} is no status of a final response");
+        diagnostics.push(Diagnostic::new(Code::BadStatus, place.key("status"), message, "200 to 599"));
+    }
+    if let (Some(_), Some(_)) = (&respond.body, &respond.json) {
+        let message = "a response has one body";
+        let diagnostic = Diagnostic::new(Code::MisplacedKey, place.key("json").name(), message, "beside `body`")
+            .related(place.key("body").name(), "the other body");
+        diagnostics.push(diagnostic);
+    }
+    // RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5.
+    let key = if respond.json.is_some() { "json" } else { "body" };
+    if matches!(status, 204 | 205 | 304) && (respond.body.is_some() || respond.json.is_some()) {
+        let message = format!("a {status} response has no body");
+        diagnostics.push(Diagnostic::new(Code::MisplacedKey, place.key(key).name(), message, "never sent"));
+    }
+    within(respond.delay, Std::ZERO..=Std::from_secs(60), &place.key("delay"), diagnostics);
+    let (body, media_type) = match (&respond.json, &respond.body) {
+        (Some(json), _) => (json.to_string(), Some("application/json")),
+        (None, Some(body)) => (body.clone(), Some("text/plain; charset=utf-8")),
+        (None, None) => (String::new(), None),
+    };
+    Some(Respond {
+        status: StatusCode::from_u16(status).ok()?,
+        media_type: media_type.map(HeaderValue::from_static),
+        body: Bytes::from(body),
+        delay: respond.delay.map_or(Std::ZERO, |delay| delay.0),
+    })
 }
 
 /// The items of a key that takes one or many, each with its place.

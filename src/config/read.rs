@@ -3,11 +3,13 @@
 //! serde stops at the first mistake. So a value with a mistake is left out, and the section is read again, until
 //! it reads or cannot: a section's mistakes are few, and configuration is read once.
 
-use super::diagnostic::{At, Code, Diagnostic, Place, Step, did_you_mean};
-use serde::de::{self, DeserializeOwned, IntoDeserializer, Unexpected, Visitor};
+pub mod fault;
+
+use super::diagnostic::{At, Diagnostic, Place, Step};
+use fault::{Fault, mismatch};
+use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::fmt;
 
 /// A section that could be read, and whether everything in it was.
 #[derive(Debug)]
@@ -45,166 +47,8 @@ pub fn read<T: DeserializeOwned>(place: &Place, value: &Value, diagnostics: &mut
     None
 }
 
-/// Tells serde of a mistake with a code of its own: `fault(Code::MissingUnit, "..", "..")`.
-pub fn fault<E: de::Error>(code: Code, message: impl fmt::Display, help: impl fmt::Display) -> E {
-    E::custom(format_args!("{}\u{1}{message}\u{1}{help}", code.as_str()))
-}
-
-/// A mistake on its way out of serde. In a box, since every value that is read may end in one: what serde makes of the
-/// schema is a tenth of the wasm, and was a third more when each step moved a whole mistake.
-#[derive(Debug)]
-pub struct Fault(Box<Mistake>);
-
-#[derive(Debug)]
-struct Mistake {
-    code: Code,
-    message: String,
-    label: String,
-    help: Option<String>,
-    /// Filled in by the first value that it passes.
-    path: Option<Vec<Step>>,
-    at: At,
-    missing: Option<&'static str>,
-}
-
-impl Fault {
-    #[cold]
-    fn new(code: Code, message: String, label: &str) -> Fault {
-        let label = label.to_owned();
-        Fault(Box::new(Mistake { code, message, label, help: None, path: None, at: At::Value, missing: None }))
-    }
-
-    fn help(mut self, help: Option<String>) -> Fault {
-        self.0.help = help;
-        self
-    }
-
-    #[cold]
-    fn at(mut self, trail: &Trail<'_>, at: At) -> Fault {
-        let mistake = &mut *self.0;
-        if mistake.path.is_none() {
-            mistake.path = Some(trail.path());
-            // A missing key is shown at the table that should have it.
-            mistake.at = if mistake.missing.is_some() { At::Key } else { at };
-        }
-        self
-    }
-
-    fn diagnostic(self, section: &Place) -> Diagnostic {
-        let Mistake { code, message, label, help, path: inside, at, .. } = *self.0;
-        let mut path = section.path.clone();
-        path.extend(inside.unwrap_or_default());
-        Diagnostic { help, ..Diagnostic::new(code, Place { path, at, within: None }, message, label) }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
-    }
-}
-
-impl std::error::Error for Fault {}
-
-fn words(known: &[&str]) -> String {
-    let quoted: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
-}
-
-fn suggestion(written: &str, known: &'static [&'static str]) -> String {
-    did_you_mean(written, known.iter().copied()).unwrap_or_else(|| format!("it can be one of {}", words(known)))
-}
-
-impl de::Error for Fault {
-    fn custom<T: fmt::Display>(message: T) -> Fault {
-        let text = message.to_string();
-        let mut parts = text.splitn(3, '\u{1}');
-        let first = parts.next().unwrap_or_default();
-        match (Code::ALL.iter().find(|code| code.as_str() == first), parts.next()) {
-            (Some(code), Some(message)) => {
-                let help = parts.next().filter(|help| !help.is_empty()).map(str::to_owned);
-                Fault::new(*code, message.to_owned(), label(*code)).help(help)
-            }
-            _ => Fault::new(Code::BadValue, text, "here"),
-        }
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
-        let message = format!("expected {}, found {}", plain(expected), describe(found));
-        Fault::new(Code::WrongType, message, "of the wrong type")
-    }
-
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
-        let message = format!("expected {}, found {}", plain(expected), describe(found));
-        Fault::new(Code::OutOfRange, message, "out of range")
-    }
-
-    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Fault {
-        let message = format!("expected {}, found {length} elements", plain(expected));
-        Fault::new(Code::OutOfRange, message, "out of range")
-    }
-
-    fn unknown_variant(written: &str, known: &'static [&'static str]) -> Fault {
-        let message = format!("`{written}` is no value of this key");
-        Fault::new(Code::UnknownValue, message, "unknown word").help(Some(suggestion(written, known)))
-    }
-
-    fn unknown_field(written: &str, known: &'static [&'static str]) -> Fault {
-        let message = format!("there is no key `{written}` here");
-        Fault::new(Code::UnknownKey, message, "unknown key").help(Some(suggestion(written, known)))
-    }
-
-    fn missing_field(key: &'static str) -> Fault {
-        let mut fault = Fault::new(Code::MissingKey, format!("the key `{key}` is missing"), "needed here");
-        fault.0.missing = Some(key);
-        fault
-    }
-
-    fn duplicate_field(key: &'static str) -> Fault {
-        Fault::new(Code::DuplicateKey, format!("the key `{key}` stands twice"), "again")
-    }
-}
-
-/// What stands beside the caret of a mistake that was told with [`fault`].
-fn label(code: Code) -> &'static str {
-    match code {
-        Code::MissingUnit => "no unit",
-        Code::BadDuration => "not a duration",
-        Code::BadSize => "not a size",
-        Code::OutOfRange => "out of range",
-        _ => "here",
-    }
-}
-
-/// What serde expects, in the words of a configuration rather than of Rust.
-fn plain(expected: &dyn de::Expected) -> String {
-    let expected = expected.to_string();
-    match expected.as_str() {
-        "a sequence" => "a list".to_owned(),
-        "a map" => "a table".to_owned(),
-        "u8" | "u16" | "u32" | "u64" => "a whole number".to_owned(),
-        other if other.starts_with("struct ") => "a table".to_owned(),
-        other if other.starts_with("enum ") => "a string".to_owned(),
-        _ => expected,
-    }
-}
-
-fn describe(found: Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Bool(value) => format!("the boolean `{value}`"),
-        Unexpected::Unsigned(value) => format!("the number `{value}`"),
-        Unexpected::Signed(value) => format!("the number `{value}`"),
-        Unexpected::Float(value) => format!("the number `{value:?}`"),
-        Unexpected::Str(value) => format!("the string {value:?}"),
-        Unexpected::Unit => "null".to_owned(),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Map => "a table".to_owned(),
-        other => other.to_string(),
-    }
-}
-
 /// The steps from the section to a value, on the stack.
-struct Trail<'a> {
+pub struct Trail<'a> {
     parent: Option<&'a Trail<'a>>,
     step: Option<Here<'a>>,
     /// What was left out because of an earlier mistake.
@@ -223,7 +67,7 @@ impl<'a> Trail<'a> {
         Trail { parent: Some(self), step: Some(step), skip: self.skip }
     }
 
-    fn path(&self) -> Vec<Step> {
+    pub fn path(&self) -> Vec<Step> {
         let mut path = self.parent.map(Trail::path).unwrap_or_default();
         path.extend(self.step.map(|step| match step {
             Here::Key(key) => Step::Key(key.to_owned()),
@@ -286,8 +130,8 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         result.map_err(|fault| fault.at(self.trail, At::Value))
     }
 
-    // These say what they want, so that nothing is compiled for what they do not: serde would also read a struct from a
-    // list of its values.
+    // Everything that a table, a list or a text cannot be is told in one place, not in each type that is read.
+
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -299,55 +143,34 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Node { value, trail } = self;
-        let Value::Object(map) = value else { return Err(self.is_no(&visitor)) };
-        let result = visitor.visit_map(Entries { entries: map.iter(), current: None, trail, map });
-        result.map_err(|fault: Fault| fault.at(trail, At::Value))
+        let Value::Object(map) = value else { return Err(mismatch(value, &visitor, trail)) };
+        let entries = Entries { entries: map.iter(), current: None, trail, map };
+        visitor.visit_map(entries).map_err(|fault: Fault| fault.at(trail, At::Value))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Node { value, trail } = self;
-        let Value::Array(list) = value else { return Err(self.is_no(&visitor)) };
-        let result = visitor.visit_seq(Elements { list, next: 0, trail });
-        result.map_err(|fault: Fault| fault.at(trail, At::Value))
+        let Value::Array(list) = value else { return Err(mismatch(value, &visitor, trail)) };
+        visitor.visit_seq(Elements { list, next: 0, trail }).map_err(|fault: Fault| fault.at(trail, At::Value))
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let Value::String(text) = self.value else { return Err(self.is_no(&visitor)) };
-        visitor.visit_str(text).map_err(|fault: Fault| fault.at(self.trail, At::Value))
+        self.deserialize_string(visitor)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_str(visitor)
+        let Value::String(text) = self.value else { return Err(mismatch(self.value, &visitor, self.trail)) };
+        visitor.visit_str(text).map_err(|fault: Fault| fault.at(self.trail, At::Value))
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let Value::Bool(value) = self.value else { return Err(self.is_no(&visitor)) };
+        let Value::Bool(value) = self.value else { return Err(mismatch(self.value, &visitor, self.trail)) };
         visitor.visit_bool(*value).map_err(|fault: Fault| fault.at(self.trail, At::Value))
     }
 
     serde::forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
         tuple tuple_struct identifier ignored_any
-    }
-}
-
-impl Node<'_> {
-    /// What serde says of a value of another type.
-    #[cold]
-    fn is_no(&self, expected: &dyn de::Expected) -> Fault {
-        let found = match self.value {
-            Value::Null => Unexpected::Unit,
-            Value::Bool(value) => Unexpected::Bool(*value),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(value), _) => Unexpected::Unsigned(value),
-                (None, Some(value)) => Unexpected::Signed(value),
-                (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
-            },
-            Value::String(text) => Unexpected::Str(text),
-            Value::Array(_) => Unexpected::Seq,
-            Value::Object(_) => Unexpected::Map,
-        };
-        <Fault as de::Error>::invalid_type(found, expected).at(self.trail, At::Value)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Durations and sizes with units: `"10s"`, `"1m30s"`, `"250ms"`; `"8 KB"`, `"1 MiB"`. A number alone is refused,
-//! since nobody can tell what it counts.
+//! Durations, sizes and shares with units: `"10s"`, `"1m30s"`, `"250ms"`; `"8 KB"`, `"1 MiB"`; `"20%"`. A number alone is
+//! refused, since nobody can tell what it counts.
 
 use super::diagnostic::Code;
-use super::read::fault;
+use super::read::fault::fault;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::time::Duration as Std;
@@ -15,9 +15,15 @@ pub struct Duration(pub Std);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
+/// A part of a whole, in parts of 10,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
 const DURATION_HELP: &str = "write whole numbers with units: \"250ms\", \"10s\", \"5m\", \"1h\" or \"1m30s\"";
 const SIZE_HELP: &str =
     "write a whole number and a unit: \"512 B\", \"8 KB\", \"10 MB\" or \"1 GB\" (KiB, MiB, GiB for powers of 1024)";
+
+const SHARE_HELP: &str = "write a number of percent, with two decimals at most: \"20%\" or \"0.5%\"";
 
 /// The units of a duration, in milliseconds.
 const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -68,11 +74,27 @@ fn sum(text: &str, units: &[(&str, u64)]) -> Result<u64, Problem> {
     Ok(total)
 }
 
+/// Parts of 10,000: `20%` is 2,000.
+fn percent(text: &str) -> Result<u32, Problem> {
+    let text = text.trim();
+    let number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let problem = if number { Problem::NoUnit } else { Problem::Unreadable };
+    let number = text.strip_suffix('%').ok_or(problem)?;
+    let (whole, decimals) = number.trim().split_once('.').unwrap_or((number.trim(), "0"));
+    let digits = |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole, 9) || !digits(decimals, 2) {
+        return Err(Problem::Unreadable);
+    }
+    let hundredths = format!("{decimals:0<2}").parse::<u64>().map_err(|_| Problem::Unreadable)?;
+    let parts = whole.parse::<u64>().map_err(|_| Problem::TooLarge)? * 100 + hundredths;
+    u32::try_from(parts).ok().filter(|parts| *parts <= 10_000).ok_or(Problem::TooLarge)
+}
+
 struct Quantity {
     what: &'static str,
     bad: Code,
     help: &'static str,
-    units: &'static [(&'static str, u64)],
+    sum: fn(&str) -> Result<u64, Problem>,
 }
 
 impl Visitor<'_> for Quantity {
@@ -83,7 +105,7 @@ impl Visitor<'_> for Quantity {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
-        sum(text, self.units).map_err(|problem| match problem {
+        (self.sum)(text).map_err(|problem| match problem {
             Problem::NoUnit => fault(Code::MissingUnit, format_args!("`{text}` has no unit"), self.help),
             Problem::Unreadable => fault(self.bad, format_args!("{text:?} is no {}", self.what), self.help),
             Problem::TooLarge => fault(Code::OutOfRange, format_args!("`{text}` is too large"), self.help),
@@ -101,7 +123,12 @@ impl Visitor<'_> for Quantity {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let quantity = Quantity { what: "duration", bad: Code::BadDuration, help: DURATION_HELP, units: &DURATIONS };
+        let quantity = Quantity {
+            what: "duration",
+            bad: Code::BadDuration,
+            help: DURATION_HELP,
+            sum: |text| sum(text, &DURATIONS),
+        };
         deserializer.deserialize_any(quantity).map(|ms| Duration(Std::from_millis(ms)))
     }
 }
@@ -116,8 +143,24 @@ impl std::str::FromStr for Duration {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-        let quantity = Quantity { what: "size", bad: Code::BadSize, help: SIZE_HELP, units: &SIZES };
+        let quantity = Quantity { what: "size", bad: Code::BadSize, help: SIZE_HELP, sum: |text| sum(text, &SIZES) };
         deserializer.deserialize_any(quantity).map(Size)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
+        let sum = |text: &str| percent(text).map(u64::from);
+        let quantity = Quantity { what: "share", bad: Code::BadShare, help: SHARE_HELP, sum };
+        // It is 10,000 at most.
+        deserializer.deserialize_any(quantity).map(|parts| Share(u32::try_from(parts).unwrap_or_default()))
+    }
+}
+
+impl Share {
+    /// As a part of one.
+    pub fn of_one(self) -> f64 {
+        f64::from(self.0) / 10_000.0
     }
 }
 
@@ -138,6 +181,15 @@ impl fmt::Display for Size {
     }
 }
 
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 % 100 {
+            0 => write!(f, "{}%", self.0 / 100),
+            rest => write!(f, "{}.{}%", self.0 / 100, format!("{rest:02}").trim_end_matches('0')),
+        }
+    }
+}
+
 fn largest(amount: u64, units: &[(&'static str, u64)]) -> Option<(&'static str, u64)> {
     let fits = units.iter().filter(|(_, factor)| amount >= *factor && amount.is_multiple_of(*factor));
     fits.max_by_key(|(_, factor)| *factor).copied()
@@ -145,7 +197,7 @@ fn largest(amount: u64, units: &[(&'static str, u64)]) -> Option<(&'static str, 
 
 #[cfg(not(target_family = "wasm"))]
 mod schema {
-    use super::{Duration, Size};
+    use super::{Duration, Share, Size};
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
     use std::borrow::Cow;
 
@@ -160,6 +212,20 @@ mod schema {
 
         fn json_schema(_: &mut SchemaGenerator) -> Schema {
             json_schema!({ "type": "string", "pattern": "^\\s*(\\d+\\s*(ms|s|m|h|d)\\s*)+$", "examples": ["250ms", "10s", "1m30s"] })
+        }
+    }
+
+    impl JsonSchema for Share {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            "Share".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({ "type": "string", "pattern": "^\\s*\\d+(\\.\\d{1,2})?\\s*%\\s*$", "examples": ["20%", "0.5%"] })
         }
     }
 
@@ -191,6 +257,21 @@ mod tests {
         assert_eq!(sum("-1s", &DURATIONS), Err(Problem::Unreadable));
         assert_eq!(sum("99999999999999999999s", &DURATIONS), Err(Problem::TooLarge));
         assert_eq!(sum("999999999999999999d", &DURATIONS), Err(Problem::TooLarge));
+    }
+
+    #[test]
+    fn shares_are_percent() {
+        assert_eq!(percent("20%"), Ok(2_000));
+        assert_eq!(percent(" 0.5 % "), Ok(50));
+        assert_eq!(percent("12.34%"), Ok(1_234));
+        assert_eq!(percent("100%"), Ok(10_000));
+        assert_eq!(percent("0.5"), Err(Problem::NoUnit));
+        assert_eq!(percent("100.01%"), Err(Problem::TooLarge));
+        for text in ["", "%", "a%", "-1%", "1.%", ".5%", "1.234%", "1e1%"] {
+            assert_eq!(percent(text), Err(Problem::Unreadable), "{text}");
+        }
+        let printed = [2_000, 50, 1_234, 1_230, 0].map(|parts| Share(parts).to_string());
+        assert_eq!(printed, ["20%", "0.5%", "12.34%", "12.3%", "0%"]);
     }
 
     #[test]

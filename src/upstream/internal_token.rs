@@ -11,7 +11,7 @@ use crate::jose::secret::hmac_sign;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use crate::template::{Goal, Template};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -36,33 +36,48 @@ pub struct InternalToken {
 
 impl InternalToken {
     /// Puts a token into what the upstream will see.
-    pub async fn add(&self, host: &SharedHost, ex: &mut Exchange) -> Result<(), Reject> {
-        remove_spellings(&mut ex.headers, &self.field);
-        let signed = self.signed(host, ex);
+    pub async fn add(&self, host: &SharedHost, unsigned: &str, headers: &mut HeaderMap) -> Result<(), Reject> {
+        remove_spellings(headers, &self.field);
         let signature = if self.algorithm.is_symmetric() {
-            hmac_sign(self.algorithm, self.secret.mac(), signed.as_bytes())
+            hmac_sign(self.algorithm, self.secret.mac(), unsigned.as_bytes())
         } else {
             match self.signing_key() {
-                Some(key) => host.sign(key, &signed).await.ok(),
+                Some(key) => host.sign(key, unsigned).await.ok(),
                 None => None,
             }
         };
         let signature = signature.ok_or(Reject::IdentityUnavailable)?;
         let prefix = if self.field == header::AUTHORIZATION { "Bearer " } else { "" };
-        let token = [prefix, &signed, ".", &base64::encode(&signature)].concat();
+        let token = [prefix, unsigned, ".", &base64::encode(&signature)].concat();
         let mut value = HeaderValue::try_from(token).map_err(|_| Reject::IdentityUnavailable)?;
         value.set_sensitive(true);
-        ex.headers.insert(&self.field, value);
+        headers.insert(&self.field, value);
         Ok(())
     }
 
+    /// What it tells of who calls, and of the request.
+    pub fn told(&self, ex: &Exchange) -> String {
+        Value::Object(self.claims(ex)).to_string()
+    }
+
     /// The header and the claims, as they are signed (RFC 7515, section 5.1).
-    fn signed(&self, host: &SharedHost, ex: &Exchange) -> String {
+    pub fn unsigned(&self, host: &SharedHost, ex: &Exchange) -> String {
         let mut header = json!({ "alg": self.algorithm.name(), "typ": "JWT" });
         if let (Some(kid), Some(header)) = (&self.kid, header.as_object_mut()) {
             header.insert("kid".to_owned(), kid.as_str().into());
         }
         let now = (host.now().0 / 1000.0).floor();
+        let mut claims = self.claims(ex);
+        claims.insert("iss".to_owned(), self.issuer.as_str().into());
+        claims.insert("aud".to_owned(), self.audience.as_str().into());
+        claims.insert("iat".to_owned(), whole(now));
+        claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
+        claims.insert("jti".to_owned(), ex.id.as_str().into());
+        let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
+        format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
+    }
+
+    fn claims(&self, ex: &Exchange) -> Map<String, Value> {
         let mut claims = Map::new();
         for (name, template) in &self.claims {
             // A claim whose value is not there is left out.
@@ -73,13 +88,7 @@ impl InternalToken {
         if let Some(subject) = ex.identity.as_ref().and_then(|identity| identity.subject.as_ref()) {
             claims.insert("sub".to_owned(), subject.as_str().into());
         }
-        claims.insert("iss".to_owned(), self.issuer.as_str().into());
-        claims.insert("aud".to_owned(), self.audience.as_str().into());
-        claims.insert("iat".to_owned(), whole(now));
-        claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
-        claims.insert("jti".to_owned(), ex.id.as_str().into());
-        let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
-        format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
+        claims
     }
 
     fn signing_key(&self) -> Option<&SigningKey> {

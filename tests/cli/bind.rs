@@ -448,3 +448,58 @@ fn instances_on_spin_count_where_they_may() {
     let wrangler = folder.read("wrangler.toml");
     assert!(!wrangler.contains("kv_namespaces") && wrangler.contains("EDGATE_LIMITS"), "{wrangler}");
 }
+
+const HEALTH: &str = r#"
+[gateway]
+targets = ["cloudflare"]
+store = "STATE"
+
+[upstream.orders]
+url = "https://orders.example"
+health = { path = "/health" }
+
+[route.all]
+match = { path = "/{*rest}" }
+upstream = "orders"
+"#;
+
+#[test]
+fn health_has_its_schedule_declared() {
+    let folder = Folder::new("bind-health");
+    let own = "name = \"shop\"\n\n# Reports.\n[triggers]\ncrons = [\"0 3 * * *\"] # at night\n";
+    folder.write("edgate.toml", HEALTH).write("wrangler.toml", own);
+    let check = folder.run(&["bind", "--check"]);
+    assert!(check.out.contains("no cron trigger runs each minute (`* * * * *`)\n"), "{}", check.out);
+    let out = bind(&folder, &[]);
+    assert!(out.contains("declared the KV namespace `STATE`, the cron trigger `* * * * *`\n"), "{out}");
+    let wrangler = folder.read("wrangler.toml");
+    let changed = own.replace("[\"0 3 * * *\"]", "[\"0 3 * * *\", \"* * * * *\"]");
+    assert!(wrangler.starts_with(&changed), "{wrangler}");
+    folder.write("edgate.toml", &HEALTH.replace("health = { path = \"/health\" }\n", ""));
+    let out = bind(&folder, &[]);
+    assert!(out.contains("the cron trigger `* * * * *` is still there: edgate no longer needs it"), "{out}");
+}
+
+#[test]
+fn a_schedule_is_made_where_there_is_none() {
+    let folder = Folder::new("bind-health-new");
+    folder.write("edgate.toml", HEALTH);
+    bind(&folder, &[]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.contains("\n[triggers]\ncrons = [\"* * * * *\"]\n"), "{wrangler}");
+}
+
+#[test]
+fn an_environment_inherits_its_schedule() {
+    let folder = Folder::new("bind-health-env");
+    folder.write("edgate.toml", HEALTH).write(
+        "wrangler.toml",
+        "name = \"x\"\n\n[triggers]\ncrons = [\"0 3 * * *\"]\n\n[env.one]\nname = \"y\"\n\n[env.two.triggers]\ncrons = []\n",
+    );
+    bind(&folder, &["--env", "one"]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.contains("[triggers]\ncrons = [\"0 3 * * *\", \"* * * * *\"]\n"), "{wrangler}");
+    bind(&folder, &["--env", "two"]);
+    let wrangler = folder.read("wrangler.toml");
+    assert!(wrangler.contains("[env.two.triggers]\ncrons = [\"* * * * *\"]\n"), "{wrangler}");
+}

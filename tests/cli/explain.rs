@@ -107,6 +107,58 @@ fn secrets_are_never_shown() {
     assert!(outcome.out.contains("  authorization: Bearer ***\n"), "{}", outcome.out);
 }
 
+const UPSTREAMS: &str = r#"
+[upstream.orders]
+targets = ["https://a.example", { url = "https://b.example", weight = 3 }]
+balance = "in_order"
+retry = {}
+hedge = { after = "200ms" }
+breaker = { rate = "50%" }
+max_ejected = "50%"
+fallback = { upstream = "backup", stale = "10m", respond = { status = 203 } }
+
+[upstream.backup]
+url = "https://backup.example"
+
+[route.all]
+match = { path = "/{*rest}" }
+upstream = "orders"
+split = [{ upstream = "backup", weight = "5%", key = "client.address", when = "header.x-beta == 'on'" }]
+mirror = { upstream = "backup", share = "10%" }
+"#;
+
+#[test]
+fn upstreams_are_told_with_what_happens_where_they_fail() {
+    let folder = Folder::new("explain-upstreams");
+    folder.write("edgate.toml", UPSTREAMS);
+    let out = folder.run(&["explain", "GET", "/x"]).out;
+    let told = "\
+action       upstream orders: https://a.example/{*rest} (1 of 2 targets)
+  split      backup gets 5% by client.address where header.x-beta == 'on'
+  mirror     backup gets a copy of 10%
+  target     1: https://a.example
+  target     2: https://b.example, weight 3
+  balance    the first that is well
+  retry      3 tries with pauses up to 50ms to 1s, 20% on top; for no answer, 502, 503, 504
+  hedge      a second target after 200ms
+  breaker    after 50% of 20 requests or more in 10s, for 10s, 1 of 2 targets at most; for no answer, 500, 502, 503, 504
+  fallback   upstream backup, then the last good answer, up to 10m old, then a fixed 203; for no answer, 502, 503, 504
+
+the upstream gets, with 15s to begin its answer:
+  GET https://a.example/x
+";
+    assert!(out.contains(told), "{out}");
+}
+
+#[test]
+fn the_upstream_that_a_split_gives_a_request_to_is_told() {
+    let folder = Folder::new("explain-split");
+    folder.write("edgate.toml", &UPSTREAMS.replace("\"5%\"", "\"100%\""));
+    let out = folder.run(&["explain", "GET", "/x", "-H", "X-Beta: on"]).out;
+    assert!(out.contains("  taken by   backup\n\nthe upstream gets"), "{out}");
+    assert!(out.contains("  GET https://backup.example/x\n"), "{out}");
+}
+
 #[test]
 fn what_is_no_request_is_refused() {
     let folder = Folder::example();

@@ -137,7 +137,8 @@ impl Wire {
                 fields.append(name, value);
             }
         }
-        let rest = withhold(&mut fields, self.interest.as_deref().map(|interest| &interest.response));
+        let seen = self.interest.as_deref().filter(|interest| !interest.all_response_fields);
+        let rest = withhold(&mut fields, seen.map(|interest| &interest.response));
         if request.made_of == MadeOf::Client {
             self.response_rest = rest;
         }

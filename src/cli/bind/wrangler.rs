@@ -1,12 +1,14 @@
 //! Writing wrangler.toml: a table under `[vars]` for each section, `[[kv_namespaces]]` for the stores, the Durable Objects
-//! that decide for all instances, `[[ratelimits]]`, and the names of secrets, so that a deployment that lacks one fails.
+//! that decide for all instances, `[[ratelimits]]`, a cron trigger, and the names of secrets, so that a deployment that
+//! lacks one fails.
 
 use super::plan::Plan;
 use super::{Changes, edit, limiters, objects};
-use crate::cli::declared::{binds_store, lists};
+use crate::cli::declared::{EACH_MINUTE, binds_store, has_schedule, lists};
 use crate::cli::input::Input;
 use crate::cli::manifest::Scope;
 use crate::cli::needs::Needs;
+use crate::cli::objects::inherits;
 use toml_edit::{Array, DocumentMut, Item};
 
 /// A manifest to begin with.
@@ -52,6 +54,7 @@ pub fn edit(plan: &Plan<'_>, before: Option<&Input>) -> Result<(String, Changes)
     secrets(plan, &old, scope, &mut changes)?;
     objects::declare(plan, &old, &path, &mut document, &mut changes)?;
     limiters::declare(plan, &old, &path, &mut document, &mut changes)?;
+    schedule(plan, &old, &path, &mut document, &mut changes)?;
     let vars_path: Vec<&str> = path.iter().copied().chain(["vars"]).collect();
     for binding in super::superfluous(plan, before) {
         edit::remove(&mut document, &vars_path, &binding);
@@ -72,6 +75,37 @@ fn namespaces(plan: &Plan<'_>, old: &Old<'_>, scope: &mut Item, changes: &mut Ch
     for store in old.needs.stores.keys().filter(|store| !plan.needs.stores.contains_key(*store)) {
         changes.notes.push(format!("the KV namespace `{store}` is still bound: edgate no longer reads it"));
     }
+    Ok(())
+}
+
+/// The cron trigger that runs each minute. Where it is needed no more it stays: somebody else may need it.
+fn schedule(
+    plan: &Plan<'_>,
+    old: &Old<'_>,
+    path: &[&str],
+    document: &mut DocumentMut,
+    changes: &mut Changes,
+) -> Result<(), String> {
+    let is_there = old.scope.is_some_and(has_schedule);
+    let trigger = format!("the cron trigger `{EACH_MINUTE}`");
+    match (plan.needs.schedule.is_some(), is_there) {
+        (true, false) => {}
+        (false, true) if old.needs.schedule.is_some() => {
+            changes.notes.push(format!("{trigger} is still there: edgate no longer needs it"));
+            return Ok(());
+        }
+        _ => return Ok(()),
+    }
+    // An environment with triggers of its own would inherit none.
+    let inherits = old.scope.is_some_and(|scope| inherits(scope, "triggers"));
+    let path = if inherits { &[] } else { path };
+    let scope = path.iter().try_fold(document.as_item_mut(), |item, key| edit::table(item, key));
+    let triggers = scope.and_then(|scope| edit::table(scope, "triggers")).and_then(Item::as_table_like_mut);
+    let Some(triggers) = triggers else { return Err("[triggers] is no table".to_owned()) };
+    let list = triggers.entry("crons").or_insert_with(|| Item::Value(Array::new().into()));
+    let Some(list) = list.as_array_mut() else { return Err("`crons` of [triggers] is no list".to_owned()) };
+    edit::add(list, [EACH_MINUTE.to_owned()]);
+    changes.declared.push(trigger);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! nearly took it.
 
 use super::request::Asked;
-use super::{Scene, Sent, Told, hint, limits};
+use super::{Scene, Sent, Told, hint, limits, upstreams};
 use crate::body::Body;
 use crate::cli::routes::{action, columns, conditions, host, methods};
 use crate::cli::{Exit, Outcome};
@@ -49,6 +49,10 @@ pub fn write(scene: &Scene<'_>, asked: &Asked, told: &Told) -> Outcome {
     let routed = told.ex.matched.is_some();
     if let (Some(entry), Some(facts)) = (taken.filter(|_| routed), &facts) {
         route(gateway, sections, entry, facts, &mut rows);
+        if let Some(Action::Proxy(proxy)) = gateway.routes.get(entry.route.0).map(|route| &route.action) {
+            let called = told.ex.notes.attempts.first().map(|attempt| &*attempt.upstream);
+            rows.extend(upstreams::rows(gateway, proxy, called));
+        }
     }
     client(gateway, told, unknown, &mut rows);
     rows.extend(limits::rows(scene, &told.ex));
