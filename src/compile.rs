@@ -4,7 +4,10 @@
 mod access;
 mod address;
 mod admin;
+mod aggregate;
 mod authenticate;
+mod batch;
+mod calls;
 mod consumer;
 mod cors;
 mod edits;

@@ -4,6 +4,8 @@
 //! keys. Doc comments here are the text of the JSON Schema and of the configuration reference. What a section means
 //! together with the others is decided in `compile`.
 
+pub mod aggregate;
+pub mod batch;
 pub mod diagnostic;
 pub mod document;
 pub mod identity;
@@ -16,6 +18,8 @@ pub mod units;
 pub mod upstream;
 pub mod words;
 
+use aggregate::Aggregate;
+use batch::Batch;
 use identity::{Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, Issuer, Signatures, TokenPlaces};
 use limit::{Admin, Limit, LimitFields, Named};
 use serde::Deserialize;
@@ -78,8 +82,8 @@ pub struct Gateway {
     /// What is written to the log.
     pub log: Log,
     /// The key-value store where instances share what one of them has found out: the key sets of issuers, which targets of
-    /// upstreams are left out, the last good answers. The binding of a KV namespace on Workers, the label of a store on
-    /// Spin. Every instance finds out for itself when not given.
+    /// upstreams are left out, the last good answers of upstreams and of parts. The binding of a KV namespace on Workers,
+    /// the label of a store on Spin. Every instance finds out for itself when not given.
     pub store: Option<String>,
     /// The Redis where instances on Spin agree on what happens once, and where they count: `redis://127.0.0.1:6379`.
     /// Workers has Durable Objects for that.
@@ -228,6 +232,10 @@ pub struct Route {
     pub redirect: Option<Redirect>,
     /// Action: answer with a fixed response.
     pub respond: Option<Respond>,
+    /// Action: answer with what several upstreams answer.
+    pub aggregate: Option<Aggregate>,
+    /// Action: answer a list of requests.
+    pub batch: Option<Batch>,
     /// Action: show operators what edgate knows. The route must ask who they are (`authenticate`).
     pub admin: Option<Admin>,
     /// How the path and the query change on the way to the upstream.

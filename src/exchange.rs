@@ -3,8 +3,9 @@
 use crate::body::Body;
 use crate::config::words::Method as AuthMethod;
 use crate::headers::forwarded::Client;
-use crate::host::{ClientFacts, Timestamp};
+use crate::host::{ClientFacts, MadeOf, Task, Timestamp};
 use crate::identity::Identity;
+use crate::part::Parts;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
@@ -16,7 +17,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// One request and what is known of it so far.
-#[derive(Debug)]
 pub struct Exchange {
     /// The request's identifier, ours or one that was kept.
     pub id: String,
@@ -49,6 +49,14 @@ pub struct Exchange {
     /// What the client said of itself before its header section was changed for the next hop.
     pub hop: Hop,
     pub matched: Option<Matched>,
+    /// Where it is one of many that came in one: how long it may take at most.
+    pub within: Option<Duration>,
+    /// Where it is one of many: what is to be done once its answer has been read, for there is no end of it to be watched.
+    pub afterwards: Vec<Task<'static, ()>>,
+    /// Where many come in one: the fields that each of them gets.
+    pub inherited: HeaderMap,
+    /// What the parts of an aggregate have answered so far.
+    pub parts: Parts,
     pub notes: Notes,
 }
 
@@ -109,6 +117,26 @@ pub struct Notes {
     pub limits: Vec<LimitNote>,
     /// What fields of the answer say that it cost.
     pub said: Vec<(HeaderName, Option<u64>)>,
+    /// What came of the parts of an aggregate, in the order of the answer.
+    pub parts: Vec<PartNote>,
+    /// Whether each part of an aggregate that was to be asked has answered.
+    pub complete: Option<bool>,
+}
+
+/// What came of a part of an aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartNote {
+    pub name: Rc<str>,
+    /// In a word.
+    pub outcome: &'static str,
+    /// Why it has no answer of its own.
+    pub code: Option<&'static str>,
+    /// The status of its last answer.
+    pub status: Option<u16>,
+    /// How many requests it made.
+    pub calls: u64,
+    /// Milliseconds from its first request to the end of its last answer.
+    pub duration: Option<f64>,
 }
 
 /// Which of a route's limits count together.
@@ -235,9 +263,16 @@ impl Exchange {
         parameters(self.query.as_deref()).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// What its header section began as, for the host: what the host has kept of the client's is that of the whole, not of
+    /// one of many.
+    pub fn made_of(&self) -> MadeOf {
+        if self.within.is_some() { MadeOf::Nothing } else { MadeOf::Client }
+    }
+
     /// How much of the deadline is left; `None` when it has passed.
     pub fn time_left(&self, now: Timestamp) -> Option<Duration> {
         let deadline = self.matched.as_ref()?.deadline;
+        let deadline = deadline.min(self.within.unwrap_or(Duration::MAX));
         let spent = Duration::try_from_secs_f64(now.since(self.started) / 1000.0).unwrap_or(Duration::MAX);
         deadline.checked_sub(spent).filter(|left| !left.is_zero())
     }
@@ -291,6 +326,10 @@ pub mod tests {
                 captured,
                 deadline: Duration::from_secs(1),
             }),
+            within: None,
+            afterwards: Vec::new(),
+            inherited: HeaderMap::new(),
+            parts: Parts::default(),
             notes: Notes::default(),
         }
     }

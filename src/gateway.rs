@@ -1,7 +1,11 @@
 //! The life of a request, in one place: [`Gateway::handle`] and `Gateway::run` show every step in order. Nothing
 //! registers itself.
 
+mod batch;
+
 use crate::admin;
+use crate::aggregate::Aggregate;
+use crate::batch::Batch;
 use crate::body::Body;
 use crate::config::limit::Admin;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
@@ -12,6 +16,7 @@ use crate::host::{Incoming, SharedHost};
 use crate::interest::Interest;
 use crate::limit::Limit;
 use crate::observe::{LogPolicy, access_record};
+use crate::part::Parts;
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
 use crate::policy::cors::{Cors, is_preflight};
@@ -77,6 +82,8 @@ pub struct Route {
 #[derive(Debug)]
 pub enum Action {
     Proxy(Box<Proxy>),
+    Aggregate(Aggregate),
+    Batch(Batch),
     Redirect(Redirect),
     Respond(Respond),
     Admin(Admin),
@@ -164,9 +171,15 @@ impl Gateway {
     }
 
     /// Every secret that it needs.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
-        let policies = self.routes.iter().flat_map(|route| &route.policies);
-        policies.flat_map(Policy::secrets).chain(self.upstreams.iter().flat_map(|upstream| upstream.secrets()))
+    pub fn secrets(&self) -> Vec<&SecretSlot> {
+        let mut slots: Vec<&SecretSlot> = self.upstreams.iter().flat_map(|upstream| upstream.secrets()).collect();
+        for route in &self.routes {
+            route.policies.iter().for_each(|policy| slots.extend(policy.secrets()));
+            if let Action::Aggregate(aggregate) = &route.action {
+                aggregate.secrets(&mut slots);
+            }
+        }
+        slots
     }
 
     /// The header fields that are read or written on the way of any request.
@@ -183,6 +196,8 @@ impl Gateway {
             route.policies.iter().for_each(|policy| policy.interest(&mut interest));
             match &route.action {
                 Action::Proxy(proxy) => proxy.interest(&mut interest),
+                Action::Aggregate(aggregate) => aggregate.interest(&mut interest),
+                Action::Batch(batch) => batch.interest(&mut interest),
                 Action::Redirect(redirect) => interest.template(&redirect.to),
                 Action::Respond(_) | Action::Admin(_) => {}
             }
@@ -272,6 +287,10 @@ impl Gateway {
         let name = Rc::clone(&route.name);
         ex.matched = Some(Matched { route: id, name, pattern, captured, deadline: route.deadline });
         self.pass_on(ex);
+        if let Action::Batch(batch) = &route.action {
+            // Before policies take away what has been looked at here.
+            ex.inherited = batch.inherited(&ex.headers);
+        }
 
         let mut entered = 0;
         let mut outcome = Ok(());
@@ -317,6 +336,8 @@ impl Gateway {
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {
         match action {
             Action::Proxy(proxy) => proxy.send(&self.upstreams, host, ex).await,
+            Action::Aggregate(aggregate) => aggregate.answer(host, ex, &self.upstreams).await,
+            Action::Batch(batch) => self.batch(host, ex, batch).await,
             Action::Redirect(redirect) => redirect.answer(ex),
             Action::Respond(respond) => respond.answer(host, ex).await,
             Action::Admin(Admin::Limits) => admin::answer(host, ex, &self.limits).await,
@@ -358,6 +379,10 @@ impl Gateway {
             facts,
             identity: None,
             matched: None,
+            within: None,
+            afterwards: Vec::new(),
+            inherited: HeaderMap::new(),
+            parts: Parts::default(),
             notes: Notes { logged_fields, ..Notes::default() },
         }
     }
@@ -369,14 +394,17 @@ impl Gateway {
         headers::remove_named_by_connection(fields);
         // Each host writes Host from the upstream's URL, nobody waits for `100-continue` any more, and what an untrusted
         // peer says of itself is not believed.
-        let untrusted = !ex.client.trusted;
+        let is_one_of_many = ex.within.is_some();
+        let untrusted = !ex.client.trusted && !is_one_of_many;
         headers::remove_where(fields, |name| {
             HOP_BY_HOP.contains(name)
                 || *name == header::HOST
                 || *name == header::EXPECT
                 || (untrusted && forwarded::FIELDS.contains(name))
         });
-        forward(fields, ex.peer, &ex.client, (ex.scheme, &ex.authority), self.forward);
+        if !is_one_of_many {
+            forward(fields, ex.peer, &ex.client, (ex.scheme, &ex.authority), self.forward);
+        }
         // RFC 9110, section 7.6.3.
         append_element(fields, &header::VIA, &self.name.via(ex.version));
         append_element(fields, &CDN_LOOP, &self.name.token);
@@ -400,6 +428,11 @@ impl Gateway {
         let record = access_record(&self.log, ex, response, host.now());
         let fields = response.headers_mut();
         headers::remove_hop_by_hop(fields);
+        // Whatever a configuration says of answers: one that lacks something is nobody else's (RFC 9213, section 2.1).
+        if ex.notes.complete == Some(false) {
+            fields.remove("cdn-cache-control");
+            fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         append_element(fields, &header::VIA, &self.name.via("1.1"));
         if let Ok(id) = HeaderValue::from_str(&ex.id) {
             fields.insert(&X_REQUEST_ID, id);

@@ -283,6 +283,10 @@ pub struct Capabilities {
     pub counters_need_redis: bool,
     /// Whether the platform has a rate limiter of its own.
     pub rate_limiter: bool,
+    /// How many requests the gateway may make for one of a client's, where there is a limit.
+    pub most_calls: Option<u64>,
+    /// How many of them may be under way at the same time, where there is a limit.
+    pub most_at_once: Option<u64>,
 }
 
 impl Capabilities {
@@ -308,6 +312,8 @@ impl Capabilities {
                 claims_need_redis: false,
                 counters_need_redis: false,
                 rate_limiter: true,
+                most_calls: Some(50),
+                most_at_once: Some(6),
             },
             Platform::Spin => Capabilities {
                 platform,
@@ -317,6 +323,8 @@ impl Capabilities {
                 claims_need_redis: true,
                 counters_need_redis: cfg!(feature = "without-atomics"),
                 rate_limiter: false,
+                most_calls: None,
+                most_at_once: None,
             },
         }
     }

@@ -217,7 +217,7 @@ impl Instance {
     async fn finish(&self, host: &SharedHost, mut loaded: Loaded) -> Option<Gateway> {
         if let Some(gateway) = &loaded.gateway {
             // Routes share issuers and consumers.
-            for slot in gateway.secrets().filter(|slot| !slot.is_filled()) {
+            for slot in gateway.secrets().into_iter().filter(|slot| !slot.is_filled()) {
                 let filled = match host.secret(&slot.name).await {
                     Some(secret) => slot.fill(secret),
                     None => Err("there is none of this name"),

@@ -2,7 +2,7 @@
 //! which a field costs something may keep all others, and pass them on unseen: on Workers, half of the work of proxying
 //! is header fields that cross into wasm and back.
 
-use crate::template::{Part, Source, Template};
+use crate::template::{Source, Template};
 use http::HeaderName;
 use std::collections::HashSet;
 
@@ -34,12 +34,15 @@ impl Interest {
 
     /// What a template must see of the request.
     pub fn template(&mut self, template: &Template) {
-        for part in &template.parts {
-            match part {
-                Part::Value(Source::Header(name)) => drop(self.request.insert(name.clone())),
-                Part::Value(Source::ClientCountry) => self.country = true,
-                _ => {}
-            }
+        template.sources().for_each(|source| self.source(source));
+    }
+
+    /// What a value must be seen of.
+    pub fn source(&mut self, source: &Source) {
+        match source {
+            Source::Header(name) => drop(self.request.insert(name.clone())),
+            Source::ClientCountry => self.country = true,
+            _ => {}
         }
     }
 }

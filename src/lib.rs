@@ -36,7 +36,9 @@ pub mod event;
 pub mod headers;
 pub mod host;
 pub mod interest;
+pub mod part;
 pub mod path;
+pub mod raw;
 pub mod rule;
 pub mod template;
 
@@ -73,6 +75,8 @@ pub mod policy;
 
 // Actions.
 pub mod admin;
+pub mod aggregate;
+pub mod batch;
 pub mod respond;
 pub mod upstream;
 

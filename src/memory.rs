@@ -1,8 +1,5 @@
 //! A host without a platform: scripted upstreams, a clock that moves when it is told to, randomness with a seed. Tests
 //! and `edgate explain` run the gateway on it.
-//!
-//! Nothing on it ever waits: [`finish`] moves the clock to the next thing that is due. So what a task asks for at the same
-//! time takes the time of the longest.
 
 use crate::body::{Body, HostBody};
 use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Timestamp, Watch};
@@ -15,20 +12,20 @@ use http::Response;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
-use std::pin::pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 pub mod client;
+pub mod clock;
 pub mod counters;
 
 use client::Client;
+use clock::Clock;
 use counters::{Counting, Limiter, Shelf};
 
-/// A host in memory. Nothing on it ever waits: time passes at once.
+/// A host in memory. Nobody on it really waits: time passes at once.
 pub struct MemoryHost {
-    now: Rc<Cell<f64>>,
+    clock: Clock,
     seed: Cell<u64>,
     upstream: RefCell<Box<Script>>,
     stores: RefCell<BTreeMap<String, BTreeMap<String, Kept>>>,
@@ -62,6 +59,8 @@ pub struct Stream {
     pub chunks: Vec<Bytes>,
     /// Whether it ends in an error instead of its end.
     pub fails: bool,
+    /// How long each chunk takes.
+    pub every: Duration,
 }
 
 struct Kept {
@@ -73,7 +72,7 @@ impl MemoryHost {
     /// A host whose upstreams answer as `upstream` says, at 2026-01-01T00:00:00Z.
     pub fn new(upstream: impl FnMut(&Outgoing<'_>) -> Answer + 'static) -> MemoryHost {
         MemoryHost {
-            now: Rc::new(Cell::new(1_767_225_600_000.0)),
+            clock: Clock::new(1_767_225_600_000.0),
             seed: Cell::new(0x9E37_79B9_7F4A_7C15),
             upstream: RefCell::new(Box::new(upstream)),
             stores: RefCell::default(),
@@ -99,13 +98,13 @@ impl MemoryHost {
 
     /// The same host at another time.
     pub fn at(self, now: Timestamp) -> MemoryHost {
-        self.now.set(now.0);
+        self.clock.set(now.0);
         self
     }
 
     /// Moves the clock.
     pub fn advance(&self, duration: Duration) {
-        self.now.set(self.now.get() + duration.as_secs_f64() * 1000.0);
+        self.clock.advance(duration);
     }
 
     /// Writes into a store, as somebody else would.
@@ -140,17 +139,16 @@ impl MemoryHost {
         self.later.borrow_mut().drain(..).collect()
     }
 
-    /// Waits until a time. Who goes on behind requests is not waited for.
-    fn until(&self, time: f64) -> impl Future<Output = ()> + use<> {
-        let (clock, behind) = (Rc::clone(&self.now), self.behind.get());
-        poll_fn(move |_| {
-            if clock.get() >= time {
-                return Poll::Ready(());
-            }
-            if !behind {
-                DUE.with_borrow_mut(|due| due.push((Rc::clone(&clock), time)));
-            }
-            Poll::Pending
+    /// Something that takes time. In the background it is over at once, and the clock has moved.
+    fn take<'a, T: 'a>(&'a self, time: Duration, result: T) -> Task<'a, T> {
+        if self.behind.get() {
+            self.advance(time);
+            return Box::pin(std::future::ready(result));
+        }
+        let waited = self.clock.wait(time);
+        Box::pin(async move {
+            waited.await;
+            result
         })
     }
 
@@ -173,25 +171,6 @@ impl MemoryHost {
     }
 }
 
-thread_local! {
-    /// What the future that was polled last waits for: clocks of hosts, and the times that they must show.
-    static DUE: RefCell<Vec<(Rc<Cell<f64>>, f64)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Runs a future of this host to its end, and moves the clock to whatever is due next. `None` for one that waits for
-/// something no memory host has.
-pub fn finish<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    loop {
-        DUE.take();
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return Some(value);
-        }
-        let (clock, time) = DUE.take().into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
-        clock.set(clock.get().max(time));
-    }
-}
-
 /// What a body's stream yields on this host; `Err` for one that ends in an error.
 pub fn collect(body: Body) -> Result<Bytes, Bytes> {
     match body {
@@ -205,6 +184,13 @@ pub fn collect(body: Body) -> Result<Bytes, Bytes> {
     }
 }
 
+/// How long a body takes until its end.
+fn duration(body: &Body) -> Duration {
+    let Body::Host(HostBody { handle, .. }) = body else { return Duration::ZERO };
+    let time = |stream: &Stream| stream.every.saturating_mul(u32::try_from(stream.chunks.len()).unwrap_or(u32::MAX));
+    handle.downcast_ref().map(time).unwrap_or_default()
+}
+
 /// Whether more would come out of a body than may.
 fn is_over_limit(body: &Body) -> bool {
     let Body::Host(HostBody { handle, limit: Some(limit), .. }) = body else { return false };
@@ -214,7 +200,7 @@ fn is_over_limit(body: &Body) -> bool {
 
 impl Host for MemoryHost {
     fn now(&self) -> Timestamp {
-        Timestamp(self.now.get())
+        Timestamp(self.clock.now())
     }
 
     /// xorshift64: repeatable, and only for this host.
@@ -231,32 +217,24 @@ impl Host for MemoryHost {
 
     /// What goes on in the background goes on while somebody waits.
     fn sleep(&self, duration: Duration) -> Task<'_, ()> {
-        if !self.behind.get() {
-            self.run_later();
+        if self.behind.get() {
+            let until = self.clock.after(duration);
+            return Box::pin(poll_fn(move |_| if self.clock.now() < until { Poll::Pending } else { Poll::Ready(()) }));
         }
-        Box::pin(self.until(self.now.get() + duration.as_secs_f64() * 1000.0))
+        self.run_later();
+        Box::pin(self.clock.wait(duration))
     }
 
     fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
-        let result = if is_over_limit(&request.body) {
-            Err(HostError::BodyTooLarge)
-        } else {
-            let Answer { after, result } = (self.upstream.borrow_mut())(&request);
-            if self.client.leaves.take() {
-                return Box::pin(std::future::pending());
-            }
-            let due = self.until(self.now.get() + after.min(request.timeout).as_secs_f64() * 1000.0);
-            let result = if after <= request.timeout { result } else { Err(HostError::Timeout) };
-            if self.behind.get() {
-                // Nobody waits for it, and its time passes at once.
-                self.advance(after.min(request.timeout));
-            }
-            return Box::pin(async move {
-                due.await;
-                result
-            });
-        };
-        Box::pin(std::future::ready(result))
+        if is_over_limit(&request.body) {
+            return Box::pin(std::future::ready(Err(HostError::BodyTooLarge)));
+        }
+        let Answer { after, result } = (self.upstream.borrow_mut())(&request);
+        if self.client.leaves.take() {
+            return Box::pin(std::future::pending());
+        }
+        let result = if after <= request.timeout { result } else { Err(HostError::Timeout) };
+        self.take(after.min(request.timeout), result)
     }
 
     fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>> {
@@ -264,7 +242,7 @@ impl Host for MemoryHost {
         let result = match stores.get(store) {
             None => Err(HostError::Denied(format!("no store is called `{store}`"))),
             Some(keys) => {
-                let kept = keys.get(key).filter(|kept| kept.until.is_none_or(|until| until > self.now.get()));
+                let kept = keys.get(key).filter(|kept| kept.until.is_none_or(|until| until > self.clock.now()));
                 Ok(kept.map(|kept| kept.value.clone()))
             }
         };
@@ -278,7 +256,7 @@ impl Host for MemoryHost {
         value: Bytes,
         ttl: Option<Duration>,
     ) -> Task<'a, Result<(), HostError>> {
-        let until = ttl.map(|ttl| self.now.get() + ttl.as_secs_f64() * 1000.0);
+        let until = ttl.map(|ttl| self.clock.after(ttl));
         let result = match self.stores.borrow_mut().get_mut(store) {
             None => Err(HostError::Denied(format!("no store is called `{store}`"))),
             Some(keys) => {
@@ -289,22 +267,24 @@ impl Host for MemoryHost {
         Box::pin(std::future::ready(result))
     }
 
-    fn collect<'a>(&'a self, body: Body, most: u64, _: Duration) -> Task<'a, Result<Bytes, HostError>> {
+    fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>> {
+        let time = duration(&body);
         let result = match collect(body) {
+            _ if time > timeout => Err(HostError::Timeout),
             Ok(bytes) if bytes.len() as u64 <= most => Ok(bytes),
             Ok(_) => Err(HostError::BodyTooLarge),
             Err(_) => Err(HostError::Disconnected("the stream broke off".to_owned())),
         };
-        Box::pin(std::future::ready(result))
+        self.take(time.min(timeout), result)
     }
 
     fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
-        let now = self.now.get();
+        let now = self.clock.now();
         let mut claims = self.claims.borrow_mut();
         claims.retain(|_, until| *until > now);
         let first = !claims.contains_key(key);
         if first {
-            claims.insert(key.to_owned(), now + ttl.as_secs_f64() * 1000.0);
+            claims.insert(key.to_owned(), self.clock.after(ttl));
         }
         Box::pin(std::future::ready(Ok(first)))
     }
@@ -315,7 +295,7 @@ impl Host for MemoryHost {
         questions: &'a [Question],
         timeout: Duration,
     ) -> Task<'a, Vec<Result<Count, HostError>>> {
-        let now = self.now.get() as u64;
+        let now = self.clock.now() as u64;
         let mut counters = self.counters.borrow_mut();
         let slow = counters.counting == Counting::Slow;
         let answers = questions.iter().map(|question| {
@@ -331,7 +311,7 @@ impl Host for MemoryHost {
 
     fn admit<'a>(&'a self, binding: &'a str, key: &'a str, _: Duration) -> Task<'a, Result<bool, HostError>> {
         let result = match self.limiters.borrow_mut().get_mut(binding) {
-            Some(limiter) => Ok(limiter.admit(key, self.now.get() as u64)),
+            Some(limiter) => Ok(limiter.admit(key, self.clock.now() as u64)),
             None => Err(HostError::Denied(format!("no rate limiter is bound as `{binding}`"))),
         };
         Box::pin(std::future::ready(result))
@@ -342,7 +322,7 @@ impl Host for MemoryHost {
     }
 
     fn watch(&self, body: Body) -> (Body, Box<dyn Watch>) {
-        (body, self.client.watch(Rc::clone(&self.now)))
+        (body, self.client.watch(self.clock.shared()))
     }
 
     fn verify<'a>(&'a self, check: Check<'a>) -> Task<'a, Result<bool, HostError>> {

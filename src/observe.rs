@@ -1,6 +1,8 @@
 //! What is seen from outside: one access record for each request, a JSON line. No secret and, unless the
 //! configuration asks for it, no value of a query is ever in it.
 
+mod parts;
+
 use crate::body::Body;
 use crate::config::words::Method as AuthMethod;
 use crate::config::{LogAccess, LogQuery};
@@ -73,6 +75,12 @@ impl Serialize for Record<'_> {
             map.serialize_entry("would_refuse", &WouldRefuse(&ex.notes.would_refuse))?;
         }
         map.serialize_entry("upstream", &Attempts(&ex.notes.attempts))?;
+        if !ex.notes.parts.is_empty() {
+            map.serialize_entry("parts", &parts::Parts(&ex.notes.parts))?;
+        }
+        if let Some(complete) = ex.notes.complete {
+            map.serialize_entry("complete", &complete)?;
+        }
         for (name, word) in [("fallback", ex.notes.fallback), ("mirror", ex.notes.mirrored.as_deref())] {
             if let Some(word) = word {
                 map.serialize_entry(name, word)?;

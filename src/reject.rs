@@ -24,6 +24,8 @@ pub enum Reject {
     BadPath(&'static str),
     /// `Content-Length` says several things.
     BadLength,
+    /// The body is no list of requests.
+    BadBatch(&'static str),
     /// Something is wrong with the client's credentials, or missing from them.
     Credentials(Denial, Challenge),
     /// The client may not do this.
@@ -72,6 +74,12 @@ pub enum Reject {
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
     /// does not tell these apart, so no client sees which; the log has the platform's words.
     UpstreamFailed,
+    /// A part of an answer that is needed is missing: this one.
+    PartFailed(Rc<str>),
+    /// A part of an answer that is needed took too long.
+    PartLate(Rc<str>),
+    /// Two parts of an answer have a member of one name.
+    Collision,
 }
 
 /// What is wrong with credentials.
@@ -134,6 +142,9 @@ struct Problem<'a> {
     // draft-ietf-httpapi-ratelimit-headers-10, section 5.1.
     #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
     violated_policies: Option<Vec<&'a str>>,
+    /// The parts of an aggregate that are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<[&'a str; 1]>,
 }
 
 impl Denial {
@@ -178,6 +189,7 @@ impl Reject {
         vec![
             Reject::BadPath("The path has a `%` that is not followed by two hexadecimal digits."),
             Reject::BadLength,
+            Reject::BadBatch("The body is no list of requests."),
             Reject::BadParameter,
             Reject::BadQuestion("`limit` says which limit is meant.".to_owned()),
             Reject::Credentials(Denial::Malformed, Challenge::default()),
@@ -199,12 +211,15 @@ impl Reject {
             Reject::HeadersTooLarge,
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
+            Reject::PartFailed(Rc::from("user")),
+            Reject::Collision,
             Reject::NotConfigured,
             Reject::IdentityUnavailable,
             Reject::LimitUnavailable,
             Reject::UpstreamUnavailable { retry_after: 7 },
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
+            Reject::PartLate(Rc::from("user")),
             Reject::Loop,
         ]
     }
@@ -225,6 +240,7 @@ impl Reject {
             Reject::BadLength => {
                 client("bad-length", StatusCode::BAD_REQUEST, "The Content-Length field says nothing definite.")
             }
+            Reject::BadBatch(detail) => client("bad-batch", StatusCode::BAD_REQUEST, detail),
             Reject::Credentials(denial, _) => denial.entry(),
             Reject::Forbidden => client("forbidden", StatusCode::FORBIDDEN, "This client may not do this."),
             Reject::IdentityUnavailable => fault(
@@ -313,6 +329,24 @@ impl Reject {
                 "connection_terminated",
                 "The service behind the gateway gave no answer.",
             ),
+            Reject::PartFailed(_) => fault(
+                "part-failed",
+                StatusCode::BAD_GATEWAY,
+                "http_response_incomplete",
+                "A part of the answer that it cannot go without is missing.",
+            ),
+            Reject::PartLate(_) => fault(
+                "part-late",
+                StatusCode::GATEWAY_TIMEOUT,
+                "http_response_timeout",
+                "A part of the answer that it cannot go without took too long.",
+            ),
+            Reject::Collision => fault(
+                "part-collision",
+                StatusCode::BAD_GATEWAY,
+                "http_response_incomplete",
+                "Two parts of the answer have a member of the same name.",
+            ),
         }
     }
 
@@ -356,7 +390,13 @@ impl Reject {
             Reject::QuotaExceeded(exceeded) => Some(exceeded.policies.iter().map(|name| &**name).collect()),
             _ => None,
         };
-        let problem = Problem { r#type, title, status: status.as_u16(), detail, code, request_id, violated_policies };
+        let parts = match self {
+            Reject::PartFailed(part) | Reject::PartLate(part) => Some([&**part]),
+            _ => None,
+        };
+        let status_code = status.as_u16();
+        let problem =
+            Problem { r#type, title, status: status_code, detail, code, request_id, violated_policies, parts };
         let json = ex.hop.json.then(|| serde_json::to_string(&problem).ok()).flatten();
         let (media_type, body) = match json {
             Some(json) => ("application/problem+json", json),

@@ -13,7 +13,8 @@
 //! operator   := "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "contains" | "starts_with" | "ends_with"
 //! value      := claim.PATH | consumer.PATH | path.NAME | query.NAME | header.NAME | cookie.NAME
 //!             | identity.{subject,consumer,issuer,method,groups,scopes} | request.{route,method,host,path}
-//!             | client.{address,country} | "text" | 'text' | number | true | false | "[" literal ("," literal)* "]"
+//!             | client.{address,country} | part.NAME.{body,status,header.NAME}
+//!             | "text" | 'text' | number | true | false | "[" literal ("," literal)* "]"
 //! ```
 //!
 //! A `PATH` is what [`crate::config::names`] reads. A rule has 1,000 bytes at most, and parentheses and `not` are 32
@@ -50,8 +51,10 @@ use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::exchange::Exchange;
 use crate::host::Capabilities;
 use crate::interest::Interest;
-use crate::template::{Parameters, unbound};
+use crate::template::Parameters;
+use crate::template::names::{unbound, unknown_part};
 use source::Source;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use value::{Operator, Value};
@@ -201,6 +204,11 @@ impl Source {
                     diagnostics.push(diagnostic.help(help));
                 }
             }
+            Source::Part(reference) => {
+                if let Some((code, message, help)) = unknown_part(&reference.part, scope.parameters) {
+                    diagnostics.push(Diagnostic::new(code, place.clone(), message, "no such part").help(help));
+                }
+            }
             source if source.is_of_identity() && !scope.has_identity => {
                 let message = "nobody is known here, since the route does not authenticate";
                 let help = "add `authenticate` to the route, or to the gateway";
@@ -244,7 +252,7 @@ impl Operand {
     fn of<'a>(&'a self, ex: &'a Exchange) -> Result<Option<Value<'a>>, Indefinite> {
         match self {
             Operand::Source(source) => source.of(ex),
-            Operand::Literal(value) => Ok(Some(Value::Json(value))),
+            Operand::Literal(value) => Ok(Some(Value::Json(Cow::Borrowed(value)))),
         }
     }
 }

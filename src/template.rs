@@ -4,15 +4,18 @@
 //! add a segment, and one in a header field cannot add a field: [`crate::policy::transform`] says what happens to the
 //! characters that no field can hold.
 
+pub mod names;
+
 use crate::config::Platform;
-use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
-use crate::config::names;
+use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::config::template::{Piece, parse};
 use crate::exchange::Exchange;
 use crate::headers::forwarded::is_host;
 use crate::headers::{has, joined};
 use crate::identity::Identity;
+use crate::part::Reference;
 use crate::path::{escape_segment, unescape};
+use crate::raw::push_string;
 use http::HeaderName;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -59,6 +62,10 @@ pub enum Source {
     Metadata(Vec<String>),
     /// `{identity.subject}`, and what else is known of whoever the client is.
     Identity(Fact),
+    /// `{part.user.body.id}`: what a part of an aggregate has answered.
+    Part(Reference),
+    /// `{item.id}`: of what a part of an aggregate is repeated for.
+    Item(Vec<String>),
 }
 
 /// What is known of whoever a client is.
@@ -85,9 +92,6 @@ pub enum Goal {
     /// Plain text: escapes of the path are decoded.
     Text,
 }
-
-/// What stands before a name of the configuration's, of a token's or of the client's.
-const ROOTS: [&str; 5] = ["path", "query", "header", "claim", "consumer"];
 
 /// Placeholders without a name of their own.
 pub const FIXED: [(&str, Source); 13] = [
@@ -128,7 +132,7 @@ impl Template {
             .into_iter()
             .filter_map(|piece| match piece {
                 Piece::Literal(literal) => Some(Part::Literal(literal)),
-                Piece::Placeholder { name, range } => match source(&name, parameters) {
+                Piece::Placeholder { name, range } => match names::source(&name, parameters) {
                     Ok(source) => Some(Part::Value(source)),
                     Err((code, message, help)) => {
                         let place = place.clone().within(range);
@@ -152,6 +156,14 @@ impl Template {
             }
         }
         Some(text)
+    }
+
+    /// Every source in it.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Value(source) => Some(source),
+            Part::Literal(_) => None,
+        })
     }
 
     /// The text with `x` for every value, to see what the literals make of it.
@@ -186,102 +198,10 @@ pub struct Parameters<'a> {
     pub identity: bool,
     /// A platform, of those that the configuration is for, that does not know the country of a client.
     pub without_country: Option<Platform>,
-}
-
-/// A name that cannot be used: the code, what is wrong with it, and a way out.
-pub type Unknown = (Code, String, String);
-
-fn source(name: &str, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
-    if let Some((_, source)) = FIXED.iter().find(|(known, _)| *known == name) {
-        return match source {
-            Source::Identity(_) => identified(source.clone(), parameters),
-            Source::ClientCountry => located(source.clone(), parameters),
-            source => Ok(source.clone()),
-        };
-    }
-    for (word, of) in [("claim", Source::Claim as fn(Vec<String>) -> Source), ("consumer", Source::Metadata)] {
-        if let Some(rest) = name.strip_prefix(word).filter(|rest| rest.starts_with(['.', '['])) {
-            let path = names::path(rest.strip_prefix('.').unwrap_or(rest)).map_err(|(_, reason)| {
-                (
-                    Code::UnknownPlaceholder,
-                    format!("`{name}` names nothing: {reason}"),
-                    format!("write `{{{word}.name}}`"),
-                )
-            })?;
-            return identified(of(path), parameters);
-        }
-    }
-    match name.split_once('.') {
-        Some(("path", parameter)) if parameters.unsure || parameters.all.contains(&parameter) => {
-            Ok(Source::Path(parameter.to_owned()))
-        }
-        Some(("path", parameter)) => Err(unbound(parameter, parameters)),
-        Some(("query", parameter)) if !parameter.is_empty() => Ok(Source::Query(parameter.to_owned())),
-        Some(("header", field)) => field.parse().map(Source::Header).map_err(|_| {
-            let help = "field names are letters, digits and hyphens".to_owned();
-            (Code::UnknownPlaceholder, format!("`{field}` is no name of a header field"), help)
-        }),
-        _ => Err(unknown(name, parameters)),
-    }
-}
-
-/// What to say of a path parameter that not every pattern of the route has.
-pub fn unbound(parameter: &str, parameters: &Parameters<'_>) -> Unknown {
-    if parameters.some.contains(&parameter) {
-        let message = format!("not every pattern of this route has a parameter `{parameter}`");
-        return (Code::UnboundPlaceholder, message, "give each pattern the parameter, or make two routes".to_owned());
-    }
-    let message = format!("no pattern of this route has a parameter `{parameter}`");
-    let help =
-        did_you_mean(parameter, parameters.all.iter().copied()).unwrap_or_else(|| match parameters.all.as_slice() {
-            [] => "its patterns have no parameters".to_owned(),
-            known => format!("its parameters are `{}`", known.join("`, `")),
-        });
-    (Code::UnboundPlaceholder, message, help)
-}
-
-/// What an identity has is there only on routes that find out who the client is.
-fn identified(source: Source, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
-    if parameters.identity {
-        return Ok(source);
-    }
-    let message = "nobody is known here, since the route does not authenticate".to_owned();
-    Err((Code::NoIdentity, message, "add `authenticate` to the route, or to the gateway".to_owned()))
-}
-
-/// The country is there only where the platform knows it.
-fn located(source: Source, parameters: &Parameters<'_>) -> Result<Source, Unknown> {
-    match parameters.without_country {
-        None => Ok(source),
-        Some(platform) => {
-            let message = format!("{platform} does not know the country of a client");
-            let help = "take it away, or name the platforms that this configuration is for: `gateway.targets`";
-            Err((Code::Unsupported, message, help.to_owned()))
-        }
-    }
-}
-
-fn unknown(name: &str, parameters: &Parameters<'_>) -> Unknown {
-    let message = format!("there is no value `{name}`");
-    if parameters.all.contains(&name) {
-        return (Code::UnknownPlaceholder, message, format!("did you mean `{{path.{name}}}`?"));
-    }
-    if ROOTS.contains(&name) {
-        return (
-            Code::UnknownPlaceholder,
-            format!("`{name}` is not a value by itself"),
-            format!("write `{{{name}.NAME}}`"),
-        );
-    }
-    let fixed = FIXED.iter().map(|(known, _)| *known);
-    // The first word may be misspelt: `claims.email`.
-    let rest = name.split_once('.').map(|(_, rest)| rest);
-    let named: Vec<String> = rest.iter().flat_map(|rest| ROOTS.map(|root| format!("{root}.{rest}"))).collect();
-    let help = did_you_mean(name, fixed.clone().chain(named.iter().map(String::as_str))).unwrap_or_else(|| {
-        let fixed: Vec<&str> = fixed.collect();
-        format!("values are path.NAME, query.NAME, header.NAME, claim.NAME, consumer.NAME, {}", fixed.join(", "))
-    });
-    (Code::UnknownPlaceholder, message, help)
+    /// The parts of an aggregate, inside of one.
+    pub parts: Option<&'a [&'a str]>,
+    /// Whether there is an item to be filled in.
+    pub item: bool,
 }
 
 impl Source {
@@ -295,10 +215,39 @@ impl Source {
         match (escaped, goal) {
             (Some(value), Goal::Path | Goal::Url) => text.push_str(value),
             (Some(value), Goal::Text) => text.push_str(&unescape(value)),
-            (None, Goal::Path | Goal::Url) => escape_segment(&self.plain(ex)?, text),
+            (None, Goal::Path | Goal::Url) => {
+                let value = self.plain(ex)?;
+                // Without its last segment, a path may mean all that there is.
+                if value.is_empty() && matches!(self, Source::Part(_) | Source::Item(_)) {
+                    return None;
+                }
+                escape_segment(&value, text);
+            }
             (None, Goal::Text) => text.push_str(&self.plain(ex)?),
         }
         Some(())
+    }
+
+    /// Writes a value as JSON: what is JSON as it is, anything else as a string. `None` where it is not there.
+    pub fn push_json(&self, ex: &Exchange, out: &mut String) -> Option<()> {
+        match self {
+            Source::Part(reference) => ex.parts.push_json(reference, out),
+            Source::Item(path) => ex.parts.push_item(path, out),
+            Source::Claim(path) => {
+                out.push_str(&ex.identity.as_deref()?.claim(path)?.to_string());
+                Some(())
+            }
+            Source::Metadata(path) => {
+                out.push_str(&ex.identity.as_deref()?.metadata(path)?.to_string());
+                Some(())
+            }
+            source => {
+                let mut text = String::new();
+                source.append(ex, Goal::Text, &mut text)?;
+                push_string(&text, out);
+                Some(())
+            }
+        }
     }
 
     /// Appends a value to what is there of a URL, as it must be written at that place.
@@ -335,6 +284,8 @@ impl Source {
             Source::Claim(path) => ex.identity.as_deref()?.claim(path).and_then(plain),
             Source::Metadata(path) => ex.identity.as_deref()?.metadata(path).and_then(plain),
             Source::Identity(fact) => fact.of(ex.identity.as_deref()?),
+            Source::Part(reference) => ex.parts.text(reference).map(Cow::Owned),
+            Source::Item(path) => ex.parts.item_text(path).map(Cow::Owned),
         }
     }
 }

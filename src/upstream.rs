@@ -3,6 +3,7 @@
 //! there is decided by functions of what happened and of the time: [`balance`], [`breaker`], [`retry`], [`verdict`].
 
 pub mod balance;
+pub mod bounds;
 pub mod breaker;
 pub mod fallback;
 pub mod hash;

@@ -11,8 +11,9 @@ use edgate::config::document::Sections;
 use edgate::headers::section_size;
 use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming};
 use edgate::instance::Instance;
+use edgate::memory::clock::finish;
 use edgate::memory::counters::Counting;
-use edgate::memory::{Answer, MemoryHost, Stream, collect, finish};
+use edgate::memory::{Answer, MemoryHost, Stream, collect};
 use edgate::reject::Reject;
 use edgate_kit::credentials::algorithm::Algorithm;
 use edgate_kit::credentials::encoding::{base64url, sha256};
@@ -35,6 +36,8 @@ struct Case {
     fields: Vec<(&'static str, String)>,
     /// How the upstream fails.
     fails: Option<HostError>,
+    /// What it answers, where it does not.
+    answers: &'static str,
     /// A request's body that breaks off.
     broken: bool,
     /// How many requests of its kind there were before.
@@ -52,6 +55,7 @@ impl Case {
             target,
             fields: Vec::new(),
             fails: None,
+            answers: "",
             broken: false,
             before: 0,
             uncounted: false,
@@ -76,6 +80,10 @@ impl Case {
 
     fn fails(self, error: HostError) -> Case {
         Case { fails: Some(error), ..self }
+    }
+
+    fn answers(self, answers: &'static str) -> Case {
+        Case { answers, ..self }
     }
 
     fn limited(self, limit: Value) -> Case {
@@ -103,6 +111,18 @@ fn config() -> Value {
         "upstream": { "orders": { "url": "http://orders.test", "timeout": "200ms" } },
         "route": {
             "orders": { "match": { "path": "/orders/{*rest}", "methods": ["GET", "POST"] }, "upstream": "orders", "deadline": "10s" },
+            "page": {
+                "match": { "path": "/page" },
+                "aggregate": {
+                    "shape": "merged",
+                    "on_collision": "error",
+                    "parts": [
+                        { "name": "user", "upstream": "orders", "path": "/user" },
+                        { "name": "orders", "upstream": "orders", "path": "/orders" },
+                    ],
+                },
+            },
+            "batch": { "match": { "path": "/batch", "methods": ["POST"] }, "batch": {} },
             "find": {
                 "match": { "path": "/find" },
                 "upstream": "orders",
@@ -168,6 +188,8 @@ const NOW: u64 = 1_767_225_600;
 
 const LONG: &str = "/orders/0123456789012345678901234567890123456789012345678901234567890123456789";
 
+const PREFLIGHT: [(&str, &str); 2] = [("origin", "https://evil.test"), ("access-control-request-method", "GET")];
+
 /// One case for each rejection, in the order of the catalogue, some with several; then the other answers.
 fn cases() -> Vec<Case> {
     let orders = |name| Case::new(name, "/orders/7");
@@ -182,6 +204,7 @@ fn cases() -> Vec<Case> {
         Case::new("a path without a slash", "*").method(Method::OPTIONS),
         Case::new("a control character in the query", "/a?b=\u{7f}"),
         orders("two lengths").method(Method::POST).fields(&[("content-length", "3, 4")]),
+        Case::new("no list of requests", "/batch").method(Method::POST),
         Case::new("a value that a template needs is not there", "/find"),
         Case::new("a question without a value of the key", "/_edgate/limits?limit=per-client")
             .fields(&[("x-api-key", OPERATOR)]),
@@ -197,11 +220,7 @@ fn cases() -> Vec<Case> {
         me("a token without the scope", &[("authorization", &bearer(json!({ "sub": "alice", "scope": "write" })))]),
         me("an address that may not call", &[]).with("/route/me/access/deny", json!(["192.0.2.0/24"])),
         me("another client than the rule has", &[("authorization", &bearer(json!({ "sub": "bob", "scope": "read" })))]),
-        me(
-            "a preflight of another origin's page",
-            &[("origin", "https://evil.test"), ("access-control-request-method", "GET")],
-        )
-        .method(Method::OPTIONS),
+        me("a preflight of another origin's page", &PREFLIGHT).method(Method::OPTIONS),
         Case::new("no route", "/nowhere"),
         Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
         orders("another method").method(Method::DELETE),
@@ -214,12 +233,15 @@ fn cases() -> Vec<Case> {
         Case::new("a long URL", LONG),
         orders("more than a client may").limited(json!({ "rate": "1/1m", "key": "client.address" })).after(1),
         orders("large fields").with("/gateway/max_headers", json!("256 B")).fields(&[
-            ("x-a", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
-            ("x-b", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
-            ("x-c", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
+            ("x-a", LONG),
+            ("x-b", LONG),
+            ("x-c", LONG),
         ]),
         orders("TRACE").method(Method::TRACE),
         orders("no connection").fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
+        Case::new("a part that is needed has no answer", "/page")
+            .fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
+        Case::new("two parts with the same member", "/page").answers(r#"{"id":1}"#),
         orders("a configuration with a mistake").with("/route/orders/upstream", json!("nobody")),
         me("a store that cannot be read", &[("x-api-key", "edgate_1fJjkkpe9PiTw9KSulA8Ghct30vZz4HpdQ5c5b9cPF144TBN2")])
             .with("/gateway/api_key", json!({ "store": "KEYS" })),
@@ -234,6 +256,7 @@ fn cases() -> Vec<Case> {
             .after(1),
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
+        Case::new("a part that is needed takes too long", "/page").fails(HostError::Timeout),
         orders("a request that was here before").fields(&[("cdn-loop", "edgate")]),
         orders("OPTIONS where no route takes it").method(Method::OPTIONS),
     ]
@@ -249,12 +272,12 @@ struct Given {
 }
 
 fn provoke(case: &Case, accept: &'static str) -> Given {
-    let fails = case.fails.clone();
+    let (fails, answers) = (case.fails.clone(), case.answers);
     let host = MemoryHost::new(move |_| match fails.clone() {
         // Later than any time-out: the host itself says that it was too late.
         Some(HostError::Timeout) => Answer { after: Duration::MAX, result: Err(HostError::Timeout) },
         Some(error) => Answer { after: Duration::ZERO, result: Err(error) },
-        None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) },
+        None => Answer { after: Duration::ZERO, result: Ok(Response::new(Body::bytes(answers))) },
     });
     let secrets = ["LOGIN_KEY", "NONCE_KEY"].map(|name| (name.to_owned(), SECRET.to_owned()));
     let host = Rc::new(host.with_secrets(secrets.into()));
@@ -294,7 +317,10 @@ fn incoming(case: &Case, accept: &'static str) -> Incoming {
         headers_size: section_size(&headers),
         headers,
         body: match case.broken {
-            true => Body::host(Stream { chunks: vec![Bytes::from_static(b"abc")], fails: true }, Some(7)),
+            true => Body::host(
+                Stream { chunks: vec![Bytes::from_static(b"abc")], fails: true, every: Duration::ZERO },
+                Some(7),
+            ),
             false => Body::Empty,
         },
         peer: "192.0.2.1".parse().ok(),
@@ -402,7 +428,7 @@ fn rows() -> Vec<Row> {
             code: entry.code,
             status: entry.status.as_str().to_owned(),
             told: match entry.code {
-                "bad-path" | "bad-question" => "What is wrong with it.".to_owned(),
+                "bad-path" | "bad-batch" | "bad-question" => "What is wrong with it.".to_owned(),
                 "unknown-limit" => "Which there are.".to_owned(),
                 _ => entry.detail.to_owned(),
             },

@@ -127,6 +127,7 @@ fn routes_are_listed_the_most_specific_first() {
         "upload",
         "limits",
         "admin",
+        "page",
         "user",
         "echo",
         "orders",

@@ -13,6 +13,7 @@ mod examples;
 #[path = "docs/page.rs"]
 mod page;
 
+use edgate::aggregate::failure::Failure;
 use edgate::config::diagnostic::Code;
 use edgate::reject::Reject;
 use page::{page, pages, root};
@@ -83,6 +84,15 @@ fn every_code_is_in_its_table() {
     for reject in Reject::catalogue() {
         let code = reject.entry().code;
         assert!(row(&errors, code), "docs/errors.md has no row for `{code}`");
+    }
+}
+
+#[test]
+fn every_reason_why_a_part_is_missing_is_in_its_table() {
+    let text = page("docs/aggregation.md").text;
+    for failure in Failure::ALL {
+        let (code, _) = failure.words();
+        assert!(text.lines().any(|line| line.starts_with(&format!("| `{code}` |"))), "no row for `{code}`");
     }
 }
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A module knows those of the rows above its own, and none beside it. `policy::*` is each policy by itself.
-const LAYERS: [&[&str]; 17] = [
-    &["body", "config", "meter", "window"],
+const LAYERS: [&[&str]; 18] = [
+    &["body", "config", "meter", "raw", "window"],
     &["bounded", "identity", "jose"],
     &["headers", "host", "path", "secret"],
-    &["api_key", "event", "http_signature", "password", "renewed", "revocation", "routing", "zone"],
+    &["api_key", "event", "http_signature", "part", "password", "renewed", "revocation", "routing", "zone"],
     &["consumers", "issuer"],
     &["exchange"],
     &["reject", "template"],
@@ -19,7 +19,8 @@ const LAYERS: [&[&str]; 17] = [
     &["rule"],
     &["limit", "respond"],
     &["policy::*", "admin", "upstream", "observe"],
-    &["policy"],
+    &["aggregate", "policy"],
+    &["batch"],
     &["gateway"],
     &["compile"],
     &["instance"],
@@ -29,7 +30,7 @@ const LAYERS: [&[&str]; 17] = [
 ];
 
 /// The layer of the hosts.
-const HOSTS: usize = 15;
+const HOSTS: usize = 16;
 
 /// What belongs to a platform.
 const PLATFORMS: [&str; 8] = ["js_sys", "spin_sdk", "tokio", "wasip2", "wasip3", "wasm_bindgen", "web_sys", "worker"];

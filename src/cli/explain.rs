@@ -4,6 +4,7 @@
 pub mod hint;
 pub mod issuers;
 pub mod limits;
+pub mod plan;
 pub mod request;
 pub mod story;
 pub mod upstreams;
@@ -18,9 +19,11 @@ use crate::config::Platform;
 use crate::config::document::Sections;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
-use crate::host::{MadeOf, SharedHost, Timestamp};
+use crate::host::{MadeOf, Outgoing, SharedHost, Timestamp};
+use crate::memory::clock::finish;
 use crate::memory::counters::Limiter;
-use crate::memory::{Answer, MemoryHost, finish};
+use crate::memory::{Answer, MemoryHost};
+use bytes::Bytes;
 use http::{HeaderMap, Response};
 use request::Asked;
 use serde_json::Value;
@@ -81,6 +84,8 @@ pub struct Told {
     pub ex: Exchange,
     /// What the upstream was sent, if one was called.
     pub sent: Option<Sent>,
+    /// What the upstreams of parts were sent.
+    pub asked: Vec<Sent>,
     /// What was logged beside the record: why an issuer could not be asked, for one.
     pub events: Vec<String>,
     /// When it was, in seconds since 1970.
@@ -102,6 +107,7 @@ pub struct Sent {
     pub method: String,
     pub url: String,
     pub headers: HeaderMap,
+    pub content: Bytes,
     pub timeout: Duration,
     pub upgrade: bool,
 }
@@ -130,25 +136,17 @@ pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
 
 /// Sends the request through the gateway. `None` where it waits for something that is not there.
 pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -> Option<Told> {
-    let sent = Rc::new(RefCell::new(None));
+    let sent: Rc<RefCell<Vec<(MadeOf, Sent)>>> = Rc::default();
     let seen = Rc::clone(&sent);
-    let mirrors = upstreams::mirrors(gateway);
     let host = MemoryHost::new(move |request| {
-        let is_copy = mirrors.iter().any(|base| request.url.starts_with(base.as_str()));
-        // What edgate asks on its own behalf is asked of an issuer.
-        if request.made_of == MadeOf::Nothing && !is_copy {
+        // What an upstream gets says that it has been here. Anything else is asked of an issuer.
+        if request.made_of == MadeOf::Nothing && !request.headers.contains_key("cdn-loop") {
             return issuers::ask(request, network);
         }
-        if request.made_of == MadeOf::Client {
-            *seen.borrow_mut() = Some(Sent {
-                method: request.method.to_string(),
-                url: request.url.clone(),
-                headers: request.headers.clone(),
-                timeout: request.timeout,
-                upgrade: request.upgrade,
-            });
-        }
-        Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) }
+        seen.borrow_mut().push((request.made_of, Sent::of(request)));
+        // Parts answer in JSON, and nobody knows what.
+        let body = if request.made_of == MadeOf::Nothing { Body::bytes("{}") } else { Body::Empty };
+        Answer { after: Duration::ZERO, result: Ok(Response::new(body)) }
     });
     let now = (world.now)();
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
@@ -166,6 +164,24 @@ pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -
         Some(event.get("message")?.as_str()?.to_owned())
     };
     let events = host.take_log().iter().filter_map(message).collect();
-    let sent = sent.borrow_mut().take();
-    Some(Told { response, ex, sent, events, now })
+    let (of_client, of_parts): (Vec<_>, Vec<_>) = sent.take().into_iter().partition(|(of, _)| *of == MadeOf::Client);
+    let sent = of_client.into_iter().next().map(|(_, sent)| sent);
+    let asked = of_parts.into_iter().map(|(_, sent)| sent).collect();
+    Some(Told { response, ex, sent, asked, events, now })
+}
+
+impl Sent {
+    fn of(request: &Outgoing<'_>) -> Sent {
+        Sent {
+            method: request.method.to_string(),
+            url: request.url.clone(),
+            headers: request.headers.clone(),
+            content: match &request.body {
+                Body::Bytes(bytes) => bytes.clone(),
+                Body::Empty | Body::Host(_) => Bytes::new(),
+            },
+            timeout: request.timeout,
+            upgrade: request.upgrade,
+        }
+    }
 }

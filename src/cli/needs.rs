@@ -78,6 +78,10 @@ impl Needs {
         for (place, route) in all::<Route>(Kind::Route, &sections.routes) {
             self.edits(&place.key("request_headers"), route.request_headers.as_ref());
             self.edits(&place.key("response_headers"), route.response_headers.as_ref());
+            for (index, part) in route.aggregate.iter().flat_map(|aggregate| &aggregate.parts).enumerate() {
+                let place = place.key("aggregate").key("parts").index(index);
+                self.fields(&place.key("headers"), &part.headers);
+            }
         }
         // What decides nothing is not called.
         let decides = self.claims.is_some() || self.counters.is_some();
@@ -172,12 +176,14 @@ impl Needs {
 
     fn edits(&mut self, place: &Place, edits: Option<&HeaderEdits>) {
         let Some(edits) = edits else { return };
-        for (key, fields) in [("set", &edits.set), ("add", &edits.add)] {
-            for (name, value) in fields {
-                if let Text::Secret(secret) = value {
-                    let place = place.key(key).key(name).key("secret");
-                    self.secrets.entry(secret.secret.clone()).or_insert(place);
-                }
+        self.fields(&place.key("set"), &edits.set);
+        self.fields(&place.key("add"), &edits.add);
+    }
+
+    fn fields(&mut self, place: &Place, fields: &BTreeMap<String, Text>) {
+        for (name, value) in fields {
+            if let Text::Secret(secret) = value {
+                self.secrets.entry(secret.secret.clone()).or_insert(place.key(name).key("secret"));
             }
         }
     }
@@ -258,6 +264,9 @@ mod tests {
                 { "id": "1", "algorithm": "ed25519", "key": {} },
                 { "id": "2", "algorithm": "hmac-sha256", "secret": { "secret": "E" } },
             ] } },
+            "route": { "p": { "match": { "path": "/" }, "aggregate": { "parts": [
+                { "name": "a", "upstream": "u", "path": "/", "headers": { "x-key": { "secret": "F" } } },
+            ] } } },
         }));
         check(
             &needs.secrets,
@@ -267,6 +276,7 @@ mod tests {
                 ("C", "issuer.i.dpop.nonce.secret"),
                 ("D", "issuer.o.introspection.client_secret.secret"),
                 ("E", "consumer.c.signature_keys[1].secret.secret"),
+                ("F", "route.p.aggregate.parts[0].headers.x-key.secret"),
             ],
         );
         assert_eq!(needs.claims.map(|place| place.to_string()).as_deref(), Some("issuer.i.dpop"));

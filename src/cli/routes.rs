@@ -114,6 +114,11 @@ pub fn action(gateway: &Gateway, sections: &Sections, entry: &Entry) -> String {
             };
             format!("{base}{path}{}{more}", query(proxy))
         }
+        Action::Aggregate(aggregate) => {
+            let names: Vec<&str> = aggregate.parts.iter().map(|part| &*part.name).collect();
+            format!("aggregate of {}", names.join(", "))
+        }
+        Action::Batch(batch) => format!("batch of {} requests at most", batch.most),
         Action::Redirect(redirect) => format!("{} {}", redirect.status.as_u16(), written("redirect", "to")),
         Action::Respond(respond) => match &respond.media_type {
             Some(media_type) => {

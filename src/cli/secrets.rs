@@ -13,7 +13,7 @@ pub const FILE: &str = ".dev.vars";
 pub fn fill(folder: &Path, gateway: &Gateway) -> Vec<String> {
     let known = read(folder);
     let mut missing = Vec::new();
-    for slot in gateway.secrets().filter(|slot| !slot.is_filled()) {
+    for slot in gateway.secrets().into_iter().filter(|slot| !slot.is_filled()) {
         if known.get(&slot.name).is_none_or(|secret| slot.fill(secret.clone()).is_err()) {
             unknown(slot);
             missing.push(slot.name.clone());

@@ -18,7 +18,7 @@ pub fn path(text: &str, place: &Place, parameters: &Parameters<'_>, diagnostics:
         || matches!(template.parts.first(), Some(Part::Value(Source::RequestPath)));
     if !begins || text.contains('?') || text.contains('#') {
         let message = "a template for a path begins with a slash, and has no query";
-        let help = "write \"/v2/orders/{path.id}\"; query parameters are set with `rewrite.query.set`";
+        let help = "write \"/v2/orders/{path.id}\"; query parameters have a key of their own";
         diagnostics.push(Diagnostic::new(Code::BadTemplate, place.clone(), message, "not a path").help(help));
         return None;
     }

@@ -39,7 +39,8 @@ pub fn compile(
     edits
 }
 
-fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
+/// A field that may be written by hand.
+pub fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
     match text.parse::<HeaderName>() {
         Ok(name) if is_reserved(&name) => {
             let message = format!("`{text}` belongs to the connection or to edgate, and cannot be edited");
@@ -59,7 +60,8 @@ fn editable(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<H
     }
 }
 
-fn field_value(
+/// What a field is set to.
+pub fn field_value(
     text: &Text,
     place: &Place,
     parameters: &Parameters<'_>,

@@ -84,7 +84,15 @@ fn claims(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(String, Template)> {
     let without_country = targets.iter().find(|target| !target.country).map(|target| target.platform);
-    let parameters = Parameters { all: Vec::new(), some: Vec::new(), unsure: false, identity: true, without_country };
+    let parameters = Parameters {
+        all: Vec::new(),
+        some: Vec::new(),
+        unsure: false,
+        identity: true,
+        without_country,
+        parts: None,
+        item: false,
+    };
     let mut claims = Vec::new();
     for (name, text) in &section.claims {
         let place = place.key("claims").key(name);

@@ -119,6 +119,9 @@ codes! {
     UnusedIssuer "unused-issuer" Warning "No route takes the tokens of this issuer.",
     BadUpstream "bad-upstream" Error "What an upstream says of its targets, or a route of its upstreams, does not fit together.",
     UnknownUpstream "unknown-upstream" Error "A route, or an upstream, names an upstream that is not there.",
+    UnknownPart "unknown-part" Error "Something names a part of an aggregate that is not there.",
+    BadPlan "bad-plan" Error "Parts of an aggregate wait for each other, or need what may be missing.",
+    Collision "collision" Error "Two parts of an aggregate, or two members of one, would have the same name.",
     NoAction "no-action" Error "A route says nothing about what to do.",
     SeveralActions "several-actions" Error "A route says more than one thing to do.",
     MisplacedKey "misplaced-key" Error "A key has no meaning with this route's action.",
@@ -231,6 +234,10 @@ impl fmt::Display for Place {
 
 /// `did you mean ..?`, where one of the known words is close enough to the written one.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(written, &mut known.into_iter())
+}
+
+fn nearest(written: &str, known: &mut dyn Iterator<Item = &str>) -> Option<String> {
     // Of ASCII alone: almost every known word is, and the tables for all of Unicode would be 10 KB of the compressed wasm.
     let written = written.to_ascii_lowercase();
     let allowed = 1 + written.len() / 5;

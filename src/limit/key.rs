@@ -106,8 +106,7 @@ fn text(source: &Source, value: Value<'_>) -> String {
     match (source, value) {
         (Source::Address, Value::Text(address)) => address.parse().map_or(address.into_owned(), client),
         (_, Value::Text(text)) => text.into_owned(),
-        (_, Value::Json(serde_json::Value::String(text))) => text.clone(),
-        (_, Value::Json(value)) => value.to_string(),
+        (_, Value::Json(value)) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
         (_, Value::List(names)) => serde_json::to_string(names).unwrap_or_default(),
     }
 }

@@ -91,7 +91,7 @@ impl Transform {
 }
 
 /// A value with characters that no field can have.
-struct Unusable;
+pub struct Unusable;
 
 /// The values for `set` and `add`, in order; `None` for a field that is left out.
 type Values = Vec<Option<HeaderValue>>;
@@ -147,7 +147,8 @@ impl Edits {
 }
 
 impl FieldValue {
-    fn of(&self, ex: &Exchange) -> Result<Option<HeaderValue>, Unusable> {
+    /// The value for a request; `None` where it is not there.
+    pub fn of(&self, ex: &Exchange) -> Result<Option<HeaderValue>, Unusable> {
         match self {
             FieldValue::Fixed(value) => Ok(Some(value.clone())),
             FieldValue::Secret { secret, prefix, value } => {

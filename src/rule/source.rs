@@ -8,9 +8,11 @@ use crate::exchange::Exchange;
 use crate::headers::forwarded::host_of;
 use crate::headers::{has, joined};
 use crate::interest::Interest;
+use crate::part::{Of, Reference};
 use crate::path::unescape;
 use crate::routing::condition::parameters;
 use http::header::{self, HeaderMap, HeaderName};
+use serde_json::Value as Json;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -47,10 +49,12 @@ pub enum Source {
     RequestPath,
     Address,
     Country,
+    /// `part.user.body.active`: what a part of an aggregate has answered.
+    Part(Reference),
 }
 
 /// What stands before a name of the configuration's, of a token's or of the client's.
-const ROOTS: [&str; 6] = ["claim", "consumer", "path", "query", "header", "cookie"];
+const ROOTS: [&str; 7] = ["claim", "consumer", "path", "query", "header", "cookie", "part"];
 
 /// Values without a name of their own.
 const FIXED: [(&str, Source); 12] = [
@@ -73,6 +77,10 @@ impl Source {
     pub fn find(names: &[String], range: Range<usize>) -> Result<Source, Mistake> {
         let [root, rest @ ..] = names else { return Err(unknown(names, range)) };
         match (root.as_str(), rest) {
+            ("part", rest) => Reference::find(rest).map(Source::Part).map_err(|reason| {
+                Mistake::new(range, reason)
+                    .help("write `part.NAME.body.PATH`, `part.NAME.status` or `part.NAME.header.NAME`")
+            }),
             ("claim" | "consumer" | "path" | "query" | "header" | "cookie", []) => {
                 let reason = format!("`{root}` is not a value by itself");
                 Err(Mistake::new(range, reason).help(format!("a name follows it: `{root}.NAME`")))
@@ -116,9 +124,8 @@ impl Source {
             Source::Subject | Source::Consumer | Source::Issuer | Source::Shown => true,
             Source::Groups | Source::Scopes => true,
             Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Cookie(_) => false,
-            Source::Route | Source::Method | Source::Host | Source::RequestPath | Source::Address | Source::Country => {
-                false
-            }
+            Source::Route | Source::Method | Source::Host | Source::RequestPath => false,
+            Source::Address | Source::Country | Source::Part(_) => false,
         }
     }
 
@@ -127,6 +134,8 @@ impl Source {
         match self {
             Source::Claim(_) | Source::Metadata(_) => Kind::Any,
             Source::Groups | Source::Scopes => Kind::List,
+            Source::Part(Reference { of: Of::Body(_), .. }) => Kind::Any,
+            Source::Part(Reference { of: Of::Status, .. }) => Kind::Number,
             _ => Kind::Text,
         }
     }
@@ -136,15 +145,19 @@ impl Source {
         if let Source::Query(name) = self {
             return query(ex, name);
         }
+        if let Source::Part(reference) = self {
+            return Ok(ex.parts.value(reference).map(|value| Value::Json(Cow::Owned(value))));
+        }
         Ok(if self.is_of_identity() { self.of_identity(ex) } else { self.of_request(ex).map(Value::Text) })
     }
 
     fn of_identity<'a>(&self, ex: &'a Exchange) -> Option<Value<'a>> {
         let identity = ex.identity.as_deref()?;
         let text = |text: &'a str| Value::Text(Cow::Borrowed(text));
+        let json = |value: &'a Json| (!value.is_null()).then_some(Value::Json(Cow::Borrowed(value)));
         match self {
-            Source::Claim(names) => identity.claim(names).filter(|value| !value.is_null()).map(Value::Json),
-            Source::Metadata(names) => identity.metadata(names).filter(|value| !value.is_null()).map(Value::Json),
+            Source::Claim(names) => identity.claim(names).and_then(json),
+            Source::Metadata(names) => identity.metadata(names).and_then(json),
             Source::Subject => identity.subject.as_deref().map(text),
             Source::Consumer => identity.consumer.as_ref().map(|consumer| text(&consumer.name)),
             Source::Issuer => identity.issuer.as_deref().map(text),

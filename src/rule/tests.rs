@@ -389,6 +389,8 @@ fn compiled(text: &str, has_identity: bool, target: Platform) -> (Option<Rule>, 
         unsure: false,
         identity: has_identity,
         without_country: None,
+        parts: None,
+        item: false,
     };
     let scope = Scope { parameters: &parameters, targets: &[Capabilities::of(target)], has_identity };
     let mut diagnostics = Vec::new();

@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 /// A value that is there.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// Of a claim, of a consumer's metadata, or written in the rule. Never null.
-    Json(&'a Json),
+    /// Of a claim, of a consumer's metadata, of what a part has answered, or written in the rule. Never null.
+    Json(Cow<'a, Json>),
     /// Of the request, or of who it is. It may be the spelling of a number.
     Text(Cow<'a, str>),
     /// Groups or scopes.
@@ -76,12 +76,14 @@ impl Value<'_> {
     /// Whether it is not `false` and not empty.
     pub fn is_something(&self) -> bool {
         match self {
-            Value::Json(Json::Null) => false,
-            Value::Json(Json::Bool(value)) => *value,
-            Value::Json(Json::Number(_)) => true,
-            Value::Json(Json::String(text)) => !text.is_empty(),
-            Value::Json(Json::Array(items)) => !items.is_empty(),
-            Value::Json(Json::Object(members)) => !members.is_empty(),
+            Value::Json(json) => match &**json {
+                Json::Null => false,
+                Json::Bool(value) => *value,
+                Json::Number(_) => true,
+                Json::String(text) => !text.is_empty(),
+                Json::Array(items) => !items.is_empty(),
+                Json::Object(members) => !members.is_empty(),
+            },
             Value::Text(text) => !text.is_empty(),
             Value::List(names) => !names.is_empty(),
         }
@@ -91,25 +93,34 @@ impl Value<'_> {
     fn has(&self, value: &Value<'_>) -> bool {
         let same = |item: Value<'_>| equal(&item, value) == Some(true);
         match self {
-            Value::Json(Json::Array(items)) => items.iter().any(|item| same(Value::Json(item))),
+            Value::Json(json) => {
+                json.as_array().is_some_and(|items| items.iter().any(|item| same(Value::Json(Cow::Borrowed(item)))))
+            }
             Value::List(names) => names.iter().any(|name| same(Value::Text(Cow::Borrowed(name)))),
-            _ => false,
+            Value::Text(_) => false,
         }
     }
 
     fn text(&self) -> Option<&str> {
         match self {
-            Value::Json(Json::String(text)) => Some(text),
+            Value::Json(json) => json.as_str(),
             Value::Text(text) => Some(text),
-            _ => None,
+            Value::List(_) => None,
         }
     }
 
     /// The number that it is, or that its text is in JSON's spelling.
     fn number(&self) -> Option<Cow<'_, Number>> {
+        match self.as_number() {
+            Some(number) => Some(Cow::Borrowed(number)),
+            None => self.text()?.parse().ok().map(Cow::Owned),
+        }
+    }
+
+    fn as_number(&self) -> Option<&Number> {
         match self {
-            Value::Json(Json::Number(number)) => Some(Cow::Borrowed(number)),
-            value => value.text()?.parse().ok().map(Cow::Owned),
+            Value::Json(json) => json.as_number(),
+            _ => None,
         }
     }
 }
@@ -123,11 +134,13 @@ fn texts<'a>(all: &'a Value<'_>, part: &'a Value<'_>) -> Option<(&'a str, &'a st
 fn equal(a: &Value<'_>, b: &Value<'_>) -> Option<bool> {
     match (a, b) {
         (Value::Json(a), Value::Json(b)) => equal_json(a, b),
-        (Value::Text(text), Value::Json(Json::Number(number)))
-        | (Value::Json(Json::Number(number)), Value::Text(text)) => Some(number.to_string() == **text),
+        (Value::Text(text), Value::Json(json)) | (Value::Json(json), Value::Text(text)) => match &**json {
+            Json::Number(number) => Some(number.to_string() == **text),
+            json => json.as_str().map(|other| other == text),
+        },
         (Value::List(a), Value::List(b)) => Some(a == b),
-        (Value::List(names), Value::Json(Json::Array(items)))
-        | (Value::Json(Json::Array(items)), Value::List(names)) => {
+        (Value::List(names), Value::Json(json)) | (Value::Json(json), Value::List(names)) => {
+            let items = json.as_array()?;
             Some(items.len() == names.len() && items.iter().zip(*names).all(|(item, name)| item == name))
         }
         (a, b) => a.text().zip(b.text()).map(|(a, b)| a == b),
@@ -154,10 +167,7 @@ fn equal_json(a: &Json, b: &Json) -> Option<bool> {
 
 /// The order of two numbers, one of which may be a text.
 fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
-    let is_number = |value: &Value<'_>| matches!(value, Value::Json(Json::Number(_)));
-    if !is_number(a) && !is_number(b) {
-        return None;
-    }
+    a.as_number().or(b.as_number())?;
     order_numbers(a.number()?.as_ref(), b.number()?.as_ref())
 }
 

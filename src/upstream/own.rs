@@ -84,7 +84,8 @@ mod tests {
     use crate::config::document::Sections;
     use crate::exchange::tests::request;
     use crate::host::{Capabilities, HostError};
-    use crate::memory::{Answer, MemoryHost, finish};
+    use crate::memory::clock::finish;
+    use crate::memory::{Answer, MemoryHost};
     use serde_json::{Value, json};
 
     /// What comes of a call of an upstream whose first target never answers.

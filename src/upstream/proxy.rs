@@ -9,7 +9,7 @@ use super::{Balance, Upstream, hash, mirror};
 use crate::body::{Body, HostBody};
 use crate::exchange::Exchange;
 use crate::headers::{cookies, has, remove_cookie, remove_where};
-use crate::host::{Host, HostError, MadeOf, SharedHost};
+use crate::host::{Host, HostError, SharedHost};
 use crate::interest::Interest;
 use crate::limit::key::Key;
 use crate::reject::Reject;
@@ -130,7 +130,7 @@ pub async fn pass(
         method: &ex.method,
         target: &passed.target,
         headers: &ex.headers,
-        made_of: MadeOf::Client,
+        made_of: ex.made_of(),
         content: &passed.content,
         upgrade: passed.upgrade,
         timeout: upstream.timeout,

@@ -115,8 +115,12 @@ impl Retry {
 
     /// Any time up to one that doubles with each try: whoever fails at the same time does not come back at the same time.
     fn pause(&self, tries: usize, uniform: f64) -> f64 {
+        uniform * self.longest_pause(tries)
+    }
+
+    pub fn longest_pause(&self, tries: usize) -> f64 {
         let doublings = i32::try_from(tries.saturating_sub(1)).unwrap_or(i32::MAX).min(32);
-        uniform * (self.backoff_ms * 2f64.powi(doublings)).min(self.max_backoff_ms)
+        (self.backoff_ms * 2f64.powi(doublings)).min(self.max_backoff_ms)
     }
 }
 

@@ -169,6 +169,50 @@ fn what_is_no_request_is_refused() {
     assert_eq!(folder.run(&["explain", "GET", "/", "-H", "nonsense"]).exit, Exit::Usage);
 }
 
+#[test]
+fn the_plan_of_an_aggregate_is_drawn() {
+    let (exit, out) = explain(&["GET", "/pages/7"]);
+    assert_eq!(exit, Exit::Fine);
+    assert_eq!(
+        out,
+        "\
+request      GET https://localhost/pages/7
+route        page
+  host       any
+  path       /pages/{id}
+  methods    GET
+  parameter  id = \"7\"
+policy       limit-body: request bodies up to 100 MB
+action       aggregate of 5 parts: 14 requests at most, 6 at once
+  longest    3s, the deadline: the time-outs come to 20s
+  1. user    GET http://127.0.0.1:9102/users/{path.id}, stops with 404 when part.user.status == 404, required, 5s
+  1. orders  GET http://127.0.0.1:9101/v1/orders, required, 5s
+  1. news    GET http://127.0.0.1:9102/news, optional, 5s
+  2. first   GET http://127.0.0.1:9101/v1/orders/{part.orders.body.orders.0.id}, after orders, required, 5s
+  2. totals  GET http://127.0.0.1:9101/v1/orders/{item.id}, for each of part.orders.body.orders, 10 at most, after orders, required, 5s
+
+the upstreams of parts get, and later ones what is made of the answers:
+  GET http://127.0.0.1:9102/users/7
+  accept: application/json
+  cdn-loop: edgate-demo
+  via: 1.1 edgate-demo
+  x-request-id: dc647b302c979ad9dd8f082e550eb9c5
+
+  GET http://127.0.0.1:9101/v1/orders?user=7
+  accept: application/json
+  cdn-loop: edgate-demo
+  via: 1.1 edgate-demo
+  x-request-id: dc647b302c979ad9dd8f082e550eb9c5
+
+  GET http://127.0.0.1:9102/news
+  accept: application/json
+  cdn-loop: edgate-demo
+  via: 1.1 edgate-demo
+  x-request-id: dc647b302c979ad9dd8f082e550eb9c5
+"
+    );
+}
+
 /// Limits of every accuracy, keys that a policy takes away, and tiers.
 const LIMITS: &str = r#"
 [gateway]

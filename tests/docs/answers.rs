@@ -10,7 +10,8 @@ use edgate::config::document::Sections;
 use edgate::headers::section_size;
 use edgate::host::{Capabilities, ClientFacts, Host, Incoming, MadeOf, Outgoing, Timestamp};
 use edgate::instance::Instance;
-use edgate::memory::{Answer, MemoryHost, Stream, collect, finish};
+use edgate::memory::clock::finish;
+use edgate::memory::{Answer, MemoryHost, Stream, collect};
 use edgate_kit::client;
 use edgate_kit::demo::Demo;
 use edgate_kit::scenario::Request;
@@ -173,7 +174,7 @@ fn call(runtime: &Runtime, outgoing: &Outgoing<'_>) -> Answer {
     let fields = outgoing.headers.iter();
     request.headers.0 = fields.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
     let seen = runtime.block_on(client::send(authority.parse::<SocketAddr>().unwrap(), &request)).unwrap();
-    let content = Stream { chunks: vec![Bytes::from(seen.body.start)], fails: false };
+    let content = Stream { chunks: vec![Bytes::from(seen.body.start)], ..Stream::default() };
     let mut response = Response::new(Body::host(content, Some(seen.body.length)));
     *response.status_mut() = StatusCode::from_u16(seen.status).unwrap();
     for (name, value) in seen.headers {

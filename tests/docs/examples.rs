@@ -62,12 +62,16 @@ fn document_differs(block: &Block, scenario: &str) -> Option<String> {
         .map(|table| (table.header.to_owned(), table.lines.into_iter().map(without_host).collect()))
         .collect();
     tables(&block.text).into_iter().filter(|ours| !(ours.header.is_empty() && ours.lines.is_empty())).find_map(|ours| {
-        let header = ours.header.replacen('[', "[config.", 1);
+        let brackets = if ours.header.starts_with("[[") { "[[" } else { "[" };
+        let header = ours.header.replacen(brackets, &format!("{brackets}config."), 1);
         let lines: Vec<String> = ours.lines.iter().map(|line| without_host(line)).collect();
-        let Some((_, their_lines)) = theirs.iter().find(|(name, _)| *name == header) else {
+        // An array has several tables of one header.
+        let mut named = theirs.iter().filter(|(name, _)| *name == header).peekable();
+        if named.peek().is_none() {
             return Some(format!("it has no {header}"));
-        };
-        let there = lines.is_empty() || their_lines.windows(lines.len()).any(|window| window == lines);
+        }
+        let there =
+            lines.is_empty() || named.any(|(_, theirs)| theirs.windows(lines.len()).any(|window| window == lines));
         (!there).then(|| format!("these lines are not in its {header}: {lines:#?}"))
     })
 }

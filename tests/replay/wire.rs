@@ -102,7 +102,7 @@ fn stream(content: &Content, fails: bool) -> Stream {
         offset += block.len() as u64;
         chunks.push(Bytes::copy_from_slice(block));
     }
-    Stream { chunks, fails }
+    Stream { chunks, fails, every: Duration::ZERO }
 }
 
 impl Wire {
@@ -145,9 +145,9 @@ impl Wire {
         let content = match &scripted.body {
             _ if request.method == http::Method::HEAD => Stream::default(),
             AnswerBody::Whole(content) => stream(content, scripted.fault.is_some()),
-            AnswerBody::Chunks { chunks, .. } => {
+            AnswerBody::Chunks { chunks, every } => {
                 let chunks = chunks.iter().map(|chunk| Bytes::from(chunk.clone())).collect();
-                Stream { chunks, fails: scripted.fault.is_some() }
+                Stream { chunks, fails: scripted.fault.is_some(), every: *every }
             }
         };
         let mut response = status(scripted.status);

@@ -39,6 +39,6 @@ fn send(request: &Outgoing<'_>) -> Result<Response<Body>, ureq::Error> {
     *message.headers_mut() = request.headers.clone();
     let (parts, mut body) = Agent::new_with_config(config).run(message)?.into_parts();
     let bytes = body.with_config().limit(MOST_BYTES).read_to_vec()?;
-    let stream = Stream { chunks: vec![Bytes::from(bytes)], fails: false };
+    let stream = Stream { chunks: vec![Bytes::from(bytes)], ..Stream::default() };
     Ok(Response::from_parts(parts, Body::host(stream, None)))
 }

@@ -2,7 +2,7 @@
 //! nearly took it.
 
 use super::request::Asked;
-use super::{Scene, Sent, Told, hint, limits, upstreams};
+use super::{Scene, Sent, Told, hint, limits, plan, upstreams};
 use crate::body::Body;
 use crate::cli::routes::{action, columns, conditions, host, methods};
 use crate::cli::{Exit, Outcome};
@@ -61,7 +61,8 @@ pub fn write(scene: &Scene<'_>, asked: &Asked, told: &Told) -> Outcome {
     let mut text = columns([""; 2], &rows);
     text += &outcome(told);
     text += &others(gateway, &considered, taken);
-    let exit = if routed && told.ex.notes.reject.is_none() { Exit::Fine } else { Exit::Mistakes };
+    let reject = told.ex.notes.reject.filter(|code| !plan::is_of_answers(Some(code)));
+    let exit = if routed && reject.is_none() { Exit::Fine } else { Exit::Mistakes };
     Outcome { exit, out: text, err: String::new() }
 }
 
@@ -88,6 +89,8 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
             let upstream = gateway.upstreams.get(proxy.upstream);
             format!("upstream {}: {}", upstream.map_or("", |upstream| &upstream.name), action(gateway, sections, entry))
         }
+        Action::Aggregate(aggregate) => return rows.extend(plan::rows(gateway, sections, route, aggregate)),
+        Action::Batch(_) => action(gateway, sections, entry),
         Action::Redirect(_) => format!("redirect: {}", action(gateway, sections, entry)),
         Action::Respond(_) => format!("respond: {}", action(gateway, sections, entry)),
         Action::Admin(_) => format!("admin: {}", action(gateway, sections, entry)),
@@ -146,6 +149,9 @@ fn refusal(ex: &Exchange, note: &AuthNote, label: &str, rows: &mut Rows) {
 fn outcome(told: &Told) -> String {
     match (&told.sent, told.ex.notes.reject) {
         (Some(sent), None) => sent_request(sent),
+        (None, reject) if !told.asked.is_empty() && (reject.is_none() || plan::is_of_answers(reject)) => {
+            plan::sent(&told.asked)
+        }
         (_, reject) => {
             let status = told.response.status();
             let why = match reject {
@@ -173,14 +179,14 @@ fn sent_request(sent: &Sent) -> String {
     )
 }
 
-fn fields(headers: &HeaderMap) -> String {
+pub fn fields(headers: &HeaderMap) -> String {
     let value = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let mut lines: Vec<String> = headers.iter().map(|(name, text)| format!("  {name}: {}\n", value(text))).collect();
     lines.sort();
     lines.concat()
 }
 
-fn body(bytes: &[u8]) -> String {
+pub fn body(bytes: &[u8]) -> String {
     if bytes.len() > MOST_BODY {
         return format!("\n  ({} bytes)\n", bytes.len());
     }

@@ -1,7 +1,7 @@
 //! What happens where a target, or all of an upstream's, fail: tries, breakers, fallbacks.
 
 use super::{Code, Diagnostic, Diagnostics, One, Place, within};
-use crate::compile::route::respond;
+use crate::compile::route::action::respond;
 use crate::compile::{out_of_range, size, unknown_upstream};
 use crate::config::units::Duration;
 use crate::config::upstream as section;

@@ -99,14 +99,8 @@ fn position(name: &str, place: &Place, scope: &Scope<'_>, diagnostics: &mut Diag
     position
 }
 
-/// Holds what the upstreams of a route look at against what the route has. Gives back the positions of all of them.
-pub fn used(
-    proxy: &Proxy,
-    upstreams: &[Rc<Upstream>],
-    place: &Place,
-    scope: &rule::Scope<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Vec<usize> {
+/// Every upstream that a proxied route may call, and the place that says so.
+pub fn called(proxy: &Proxy, upstreams: &[Rc<Upstream>], place: &Place) -> Vec<(usize, Place)> {
     let mut found: Vec<(usize, Place)> = vec![(proxy.upstream, place.key("upstream"))];
     let arms = proxy.split.iter().enumerate();
     found.extend(arms.map(|(index, arm)| (arm.upstream, place.key("split").index(index).key("upstream"))));
@@ -117,7 +111,17 @@ pub fn used(
     });
     let others: Vec<_> = others.collect();
     found.extend(others);
-    for (position, place) in &found {
+    found
+}
+
+/// Holds what the upstreams of a route look at against what the route has.
+pub fn check(
+    called: &[(usize, Place)],
+    upstreams: &[Rc<Upstream>],
+    scope: &rule::Scope<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    for (position, place) in called {
         let Some(upstream) = upstreams.get(*position) else { continue };
         let Balance::Sticky(Sticky::Key(key)) = &upstream.balance else { continue };
         for source in key.parts.iter().flat_map(|part| &part.sources) {
@@ -129,5 +133,4 @@ pub fn used(
             }
         }
     }
-    found.into_iter().map(|(position, _)| position).collect()
 }

@@ -73,9 +73,13 @@ pub fn hold(throttle: &Throttle, host: &SharedHost, ex: &mut Exchange, response:
     if held.is_empty() {
         return;
     }
+    let task_host = Rc::clone(host);
+    if ex.within.is_some() {
+        ex.afterwards.push(Box::pin(async move { give_back(&task_host, &held).await }));
+        return;
+    }
     let (body, watch) = host.watch(std::mem::take(response.body_mut()));
     *response.body_mut() = body;
-    let task_host = Rc::clone(host);
     host.wait_until(Box::pin(release(task_host, watch, held)));
 }
 
@@ -92,8 +96,12 @@ async fn release(host: SharedHost, watch: Box<dyn Watch>, mut held: Vec<(Rc<Limi
             }
         }
     }
-    for (limit, taken) in &held {
-        ask(&host, limit, taken, Act::Return { amount: taken.amount, stamp: taken.stamp }).await;
+    give_back(&host, &held).await;
+}
+
+async fn give_back(host: &SharedHost, held: &[(Rc<Limit>, Taken)]) {
+    for (limit, taken) in held {
+        ask(host, limit, taken, Act::Return { amount: taken.amount, stamp: taken.stamp }).await;
     }
 }
 

@@ -1,0 +1,220 @@
+//! Many requests in one: the list that a client sends, and the list of answers that it gets. What happens to each request
+//! is what happens to any other: the gateway runs it.
+//!
+//! ```text
+//! request := [{ "path": "/orders/7?full=1", "method": "GET", "headers": { "accept": "application/json" } }, ..]
+//! answer  := [{ "status": 200, "headers": { "content-type": "application/json", .. }, "body": .. }, ..]
+//! ```
+//!
+//! Only `GET` and `HEAD` are taken, which change nothing: so the order in which they are run means nothing either. A body
+//! in JSON is itself in the answer, text is a string, and anything else is base64 in the member `base64`.
+
+use crate::aggregate::decode::by_media_type;
+use crate::config::aggregate::Decode;
+use crate::headers::forwarded;
+use crate::headers::{has, is_reserved, joined};
+use crate::interest::Interest;
+use crate::raw::{Document, Kind, Raw, push_string};
+use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+/// A list of requests is no longer than this, in bytes.
+pub const MOST_BYTES: u64 = 256_000;
+
+/// The action that takes many requests in one.
+#[derive(Debug)]
+pub struct Batch {
+    /// The most requests in one.
+    pub most: usize,
+    /// Fields that each of them gets.
+    pub inherit: Vec<HeaderName>,
+    /// How many are under way at the same time.
+    pub at_once: usize,
+    /// The largest answer to one of them, in bytes.
+    pub max_size: u64,
+}
+
+/// One of many requests.
+#[derive(Debug)]
+pub struct Item {
+    pub method: Method,
+    pub path: String,
+    pub query: Option<String>,
+    pub headers: HeaderMap,
+}
+
+impl Batch {
+    /// Adds what it has to see of messages.
+    pub fn interest(&self, interest: &mut Interest) {
+        interest.request.extend(self.inherit.iter().cloned());
+        interest.response.insert(header::CONTENT_TYPE);
+    }
+
+    /// The fields that each request gets.
+    pub fn inherited(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut inherited = HeaderMap::new();
+        for name in &self.inherit {
+            for value in headers.get_all(name) {
+                inherited.append(name, value.clone());
+            }
+        }
+        inherited
+    }
+
+    /// Reads a list of requests. The error is for the client.
+    pub fn read(&self, body: Bytes) -> Result<Vec<Item>, &'static str> {
+        let document = Document::parse(body.into()).map_err(|_| "The body is no JSON.")?;
+        if document.raw().kind() != Kind::Array {
+            return Err("The body is no list of requests.");
+        }
+        let items: Vec<Item> = document.raw().items().take(self.most + 1).map(item).collect::<Result<_, _>>()?;
+        match items.len() {
+            0 => Err("The list of requests is empty."),
+            count if count > self.most => Err("The list has more requests than may be in one."),
+            _ => Ok(items),
+        }
+    }
+}
+
+fn item(raw: Raw<'_>) -> Result<Item, &'static str> {
+    let mut item = Item { method: Method::GET, path: String::new(), query: None, headers: HeaderMap::new() };
+    for (name, value) in raw.members() {
+        let text = value.string();
+        match (name.string().as_deref(), text.as_deref()) {
+            (Some("path"), Some(target)) => {
+                let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+                (item.path, item.query) = (path.to_owned(), query.map(str::to_owned));
+            }
+            (Some("method"), Some("GET")) => item.method = Method::GET,
+            (Some("method"), Some("HEAD")) => item.method = Method::HEAD,
+            (Some("method"), _) => return Err("Only GET and HEAD can be requests of a list."),
+            (Some("headers"), _) if value.kind() == Kind::Object => item.headers = fields(value)?,
+            _ => return Err("A request of the list has something else than a path, a method and headers."),
+        }
+    }
+    if !item.path.starts_with('/') || item.path.contains('#') {
+        return Err("A request of the list has no path that begins with a slash.");
+    }
+    Ok(item)
+}
+
+/// A request's own fields. Those that only a connection or a proxy writes are left out.
+fn fields(raw: Raw<'_>) -> Result<HeaderMap, &'static str> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in raw.members() {
+        let pair = name.string().zip(value.string());
+        let name = pair.as_ref().and_then(|(name, _)| name.parse::<HeaderName>().ok());
+        let value = pair.as_ref().and_then(|(_, value)| HeaderValue::from_str(value).ok());
+        let (name, value) = name.zip(value).ok_or("A request of the list has a header field that cannot be one.")?;
+        if !is_reserved(&name) && !forwarded::FIELDS.contains(&name) {
+            fields.insert(name, value);
+        }
+    }
+    Ok(fields)
+}
+
+/// An answer, as it stands in the list of answers.
+pub fn write(status: StatusCode, headers: &HeaderMap, body: Bytes) -> String {
+    let mut out = format!("{{\"status\":{},\"headers\":{{", status.as_u16());
+    let mut separator = "";
+    // A cookie cannot be one of several answers', and the length is that of something else.
+    for name in headers.keys().filter(|name| ![header::SET_COOKIE, header::CONTENT_LENGTH].contains(name)) {
+        out.push_str(separator);
+        push_string(name.as_str(), &mut out);
+        out.push(':');
+        push_string(&joined(headers, name), &mut out);
+        separator = ",";
+    }
+    out.push('}');
+    write_body(headers, body, &mut out);
+    out.push('}');
+    out
+}
+
+fn write_body(headers: &HeaderMap, body: Bytes, out: &mut String) {
+    if body.is_empty() {
+        return;
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = has(headers, &header::CONTENT_TYPE) && by_media_type(content_type) == Some(Decode::Json);
+    match Document::parse(body.to_vec()) {
+        Ok(document) if is_json => {
+            out.push_str(",\"body\":");
+            out.push_str(document.raw().text());
+        }
+        _ => match std::str::from_utf8(&body) {
+            Ok(text) => {
+                out.push_str(",\"body\":");
+                push_string(text, out);
+            }
+            Err(_) => {
+                out.push_str(",\"base64\":");
+                push_string(&Base64::encode_string(&body), out);
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch() -> Batch {
+        Batch { most: 2, inherit: Vec::new(), at_once: 1, max_size: 100 }
+    }
+
+    #[test]
+    fn requests_are_read() {
+        let body = r#"[{"path":"/a?b=c?d"},{"method":"HEAD","path":"/%20","headers":{"Accept":"a/b","x-forwarded-for":"1.2.3.4","host":"h","te":"x"}}]"#;
+        let items = batch().read(Bytes::from_static(body.as_bytes())).unwrap();
+        let [a, b] = items.as_slice() else { panic!() };
+        assert_eq!((a.method.as_str(), a.path.as_str(), a.query.as_deref()), ("GET", "/a", Some("b=c?d")));
+        assert_eq!((b.method.as_str(), b.path.as_str(), b.query.as_deref()), ("HEAD", "/%20", None));
+        let fields: Vec<&str> = b.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(fields, ["accept"]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_requests_is_refused() {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "[1]",
+            r#"["/a"]"#,
+            r#"[{"path":"a"}]"#,
+            r#"[{"path":7}]"#,
+            "[{}]",
+            r#"[{"path":"/a#b"}]"#,
+            r#"[{"path":"/a","method":"POST"}]"#,
+            r#"[{"path":"/a","method":"get"}]"#,
+            r#"[{"path":"/a","body":1}]"#,
+            r#"[{"path":"/a","headers":[]}]"#,
+            r#"[{"path":"/a","headers":{"a b":"c"}}]"#,
+            r#"[{"path":"/a","headers":{"a":"b\n"}}]"#,
+            r#"[{"path":"/a","headers":{"a":1}}]"#,
+            r#"[{"path":"/a"},{"path":"/a"},{"path":"/a"}]"#,
+            r#"[{"path":"/a"}"#,
+        ] {
+            assert!(batch().read(Bytes::from_static(body.as_bytes())).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn answers_are_written_as_what_they_are() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        headers.append("set-cookie", HeaderValue::from_static("a=b"));
+        headers.insert("content-length", HeaderValue::from_static("9"));
+        let written =
+            |headers: &HeaderMap, body: &'static [u8]| write(StatusCode::OK, headers, Bytes::from_static(body));
+        let head = r#"{"status":200,"headers":{"content-type":"application/json"}"#;
+        assert_eq!(written(&headers, b" {\"a\": 1.0}\n"), format!("{head},\"body\":{{\"a\": 1.0}}}}"));
+        assert_eq!(written(&headers, b"{\"a\"}"), format!(r#"{head},"body":"{{\"a\"}}"}}"#));
+        assert_eq!(written(&headers, b""), format!("{head}}}"));
+        let none = HeaderMap::new();
+        assert_eq!(written(&none, b"{}"), r#"{"status":200,"headers":{},"body":"{}"}"#);
+        assert_eq!(written(&none, b"\xff\xfe"), r#"{"status":200,"headers":{},"base64":"//4="}"#);
+    }
+}

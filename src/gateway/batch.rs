@@ -1,0 +1,128 @@
+//! Many requests in one: each of them goes through the gateway as if it had come by itself, from the same client.
+
+use super::Gateway;
+use crate::batch::{Batch, Item, MOST_BYTES, write};
+use crate::body::Body;
+use crate::exchange::Exchange;
+use crate::headers::{forwarded, section_size};
+use crate::host::{HostError, Incoming, SharedHost, Task};
+use crate::reject::Reject;
+use http::{HeaderValue, Response, header};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Requests to run, and those that run, each with its position.
+struct Queue<'a> {
+    waiting: VecDeque<(usize, Task<'a, String>)>,
+    running: Vec<(usize, Task<'a, String>)>,
+    answers: Vec<String>,
+}
+
+impl Gateway {
+    /// Answers a list of requests.
+    pub(super) async fn batch(
+        &self,
+        host: &SharedHost,
+        ex: &mut Exchange,
+        batch: &Batch,
+    ) -> Result<Response<Body>, Reject> {
+        // One of many is not many again.
+        if ex.within.is_some() {
+            return Err(Reject::Loop);
+        }
+        let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
+        let body = host.collect(std::mem::take(&mut ex.body), MOST_BYTES, left).await.map_err(|error| match error {
+            HostError::BodyTooLarge => Reject::BodyTooLarge,
+            HostError::Timeout => Reject::DeadlineExceeded,
+            _ => Reject::BadBatch("The body is not whole."),
+        })?;
+        let items = batch.read(body).map_err(Reject::BadBatch)?;
+        let outer = &*ex;
+        let task = |(at, item)| (at, Box::pin(self.one(host, outer, batch, (at, item))) as Task<'_, String>);
+        let answers = vec![String::new(); items.len()];
+        let waiting = items.into_iter().enumerate().map(task).collect();
+        let mut queue = Queue { waiting, running: Vec::new(), answers };
+        poll_fn(|cx| {
+            loop {
+                while queue.running.len() < batch.at_once
+                    && let Some(next) = queue.waiting.pop_front()
+                {
+                    queue.running.push(next);
+                }
+                let before = queue.running.len();
+                queue.running.retain_mut(|(at, task)| match task.as_mut().poll(cx) {
+                    Poll::Ready(answer) => {
+                        if let Some(slot) = queue.answers.get_mut(*at) {
+                            *slot = answer;
+                        }
+                        false
+                    }
+                    Poll::Pending => true,
+                });
+                match (queue.running.is_empty() && queue.waiting.is_empty(), queue.running.len() < before) {
+                    (true, _) => return Poll::Ready(()),
+                    (false, true) => {}
+                    (false, false) => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+        let mut response = Response::new(Body::bytes(["[", &queue.answers.join(","), "]"].concat()));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    /// The answer to one of the requests, as it stands in the list.
+    async fn one(&self, host: &SharedHost, outer: &Exchange, batch: &Batch, (at, item): (usize, Item)) -> String {
+        let Item { method, path, query, headers: own } = item;
+        let mut headers = outer.inherited.clone();
+        for name in own.keys() {
+            headers.remove(name);
+        }
+        headers.extend(own);
+        // What is known of the client was found out for the whole, and is told as it was then.
+        for name in &forwarded::FIELDS {
+            for value in outer.headers.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        let incoming = Incoming {
+            method,
+            scheme: outer.scheme,
+            authority: outer.authority.clone(),
+            path,
+            query,
+            headers_size: section_size(&headers),
+            headers,
+            body: Body::Empty,
+            peer: outer.peer,
+            facts: outer.facts.clone(),
+            version: outer.version,
+        };
+        let mut ex = self.open(host, incoming);
+        ex.client = outer.client.clone();
+        ex.id = format!("{}-{}", outer.id, at + 1);
+        ex.within = Some(outer.time_left(host.now()).unwrap_or_default());
+        let (parts, body) = self.run_to_end(host, &mut ex).await.into_parts();
+        let left = ex.time_left(host.now()).or(ex.within).unwrap_or_default().max(Duration::from_millis(1));
+        let read = host.collect(body, batch.max_size, left).await;
+        // What it held is free when the next one begins.
+        for task in std::mem::take(&mut ex.afterwards) {
+            task.await;
+        }
+        match read {
+            Ok(body) => write(parts.status, &parts.headers, body),
+            Err(error) => {
+                let reject = match error {
+                    HostError::Timeout => Reject::DeadlineExceeded,
+                    _ => Reject::UpstreamFailed,
+                };
+                let (parts, body) = self.refuse(&mut ex, &reject).into_parts();
+                let Body::Bytes(body) = body else { return write(parts.status, &parts.headers, Default::default()) };
+                write(parts.status, &parts.headers, body)
+            }
+        }
+    }
+}
