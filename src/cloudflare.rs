@@ -1,12 +1,15 @@
 //! Cloudflare Workers. The request path is driven by hand: `entry.js` calls [`begin`] with the request as one string,
 //! gets back what to do (fetch this, read that key, answer now), does it with the platform's own objects, and calls
-//! [`resume`] with the result as one string, until the answer. The core's futures are polled with a waker that does
-//! nothing, so no promise and no closure is made for an `await`. `docs/platforms.md` says what that saves.
+//! [`resume`] with the result as one string, until the answer. A task may wait for several things at once, and is resumed
+//! with each. The core's futures are polled with a waker that does nothing, so no promise and no closure is made for an
+//! `await`. `docs/platforms.md` says what that saves.
 //!
 //! The `worker` crate serves what is off that path: the bindings.
 
 mod fields;
+mod handle;
 mod host;
+mod talk;
 mod wire;
 mod zones;
 
@@ -20,12 +23,13 @@ use crate::host::{Capabilities, SharedHost, Task};
 use crate::instance::Instance;
 use crate::interest::Interest;
 use crate::meter::{self, Act, Ask, Count};
-use fields::Received;
+use fields::{Fields, Received};
 use host::WorkersHost;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use talk::Arrived;
 use wasm_bindgen::prelude::*;
 use wire::Step;
 use worker::Env;
@@ -34,26 +38,30 @@ thread_local! {
     /// One isolate runs one request at a time between two `await`s, so one of each is enough.
     static INSTANCE: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
     static HOST: Rc<WorkersHost> = Rc::default();
-    static TASKS: RefCell<Tasks> = RefCell::default();
-    /// What goes out beside steps, by the identifiers of their tasks; the answer's under 0.
+    /// What the tasks wait for, by the identifiers of the operations.
+    static WAITING: RefCell<BTreeMap<u32, Waiting>> = const { RefCell::new(BTreeMap::new()) };
+    /// What goes out beside steps, by the identifiers of the operations; the answer's under 0.
     static BYTES: RefCell<BTreeMap<u32, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
     /// What the entry knows of the fields that the gateway has to see.
     static TOLD: RefCell<Option<Rc<Interest>>> = const { RefCell::new(None) };
     static BEGUN: Cell<u32> = const { Cell::new(0) };
 }
 
-/// What has begun and is waiting for the platform.
-#[derive(Default)]
-struct Tasks {
-    last: u32,
-    waiting: BTreeMap<u32, Waiting>,
+/// A request, or what goes on after one.
+struct Running {
+    /// None when it is done.
+    future: RefCell<Option<Task<'static, Step>>>,
+    /// The header section as it came in: what has not changed is not sent back.
+    received: RefCell<Received>,
+    /// Replies that it has not taken yet.
+    left: RefCell<Vec<Arrived>>,
+    /// How many operations are under way for it.
+    open: Cell<usize>,
 }
 
-/// A request, or what goes on after one.
+/// An operation that is under way.
 struct Waiting {
-    future: Task<'static, Step>,
-    /// The header sections as they came in: what has not changed is not sent back.
-    received: Received,
+    task: Rc<Running>,
     /// When it can only have been forgotten: its client went away, and the platform with it.
     gives_up: f64,
 }
@@ -93,12 +101,7 @@ pub fn begin(now: f64, has_body: bool, headers_size: u32, request: String) -> St
     sweep(now);
     let shared: SharedHost = host.clone();
     let future = Box::pin(async move { Step::Answer(instance.handle(shared, incoming).await) });
-    let id = TASKS.with(|tasks| {
-        let mut tasks = tasks.borrow_mut();
-        tasks.last = tasks.last.wrapping_add(1);
-        tasks.last
-    });
-    advance(&host, id, Waiting { future, received: Received::new(fields), gives_up: 0.0 }, None)
+    advance(&host, Running::new(future, fields), None)
 }
 
 /// Begins what is done on a schedule. Gives back the first step.
@@ -112,24 +115,22 @@ pub fn schedule(now: f64) -> String {
         instance.check(shared).await;
         Step::Done
     });
-    let id = TASKS.with(|tasks| {
-        let mut tasks = tasks.borrow_mut();
-        tasks.last = tasks.last.wrapping_add(1);
-        tasks.last
-    });
-    advance(&host, id, Waiting { future, received: Received::default(), gives_up: 0.0 }, None)
+    advance(&host, Running::new(future, Fields::default()), None)
 }
 
-/// Goes on with what waited. Gives back the next step.
+/// Goes on with what waited for this operation. Gives back the next step.
 #[wasm_bindgen]
 pub fn resume(id: u32, now: f64, reply: String) -> String {
     let host = HOST.with(Rc::clone);
     host.set_time(now);
-    let Some(waiting) = TASKS.with(|tasks| tasks.borrow_mut().waiting.remove(&id)) else { return wire::unavailable() };
-    advance(&host, id, waiting, Some(reply))
+    let reply = host.talk.arrived(id, reply);
+    match over(id) {
+        Some(task) => advance(&host, task, Some(reply)),
+        None => wire::unavailable(),
+    }
 }
 
-/// The bytes that belong to a step of this task, or, for 0, to the answer. Asked for once, right after the step.
+/// The bytes that belong to this operation, or, for 0, to the answer. Asked for once, right after the step.
 #[wasm_bindgen]
 pub fn body(id: u32) -> Vec<u8> {
     BYTES.with(|bytes| bytes.borrow_mut().remove(&id)).unwrap_or_default()
@@ -138,7 +139,7 @@ pub fn body(id: u32) -> Vec<u8> {
 /// Bytes that the next reply is about. Several pieces are one after the other.
 #[wasm_bindgen]
 pub fn deliver(piece: Vec<u8>) {
-    HOST.with(|host| host.deliver(piece));
+    HOST.with(|host| host.talk.deliver(piece));
 }
 
 /// Decides for the Durable Object of a counter: the answer, for how many milliseconds the state says anything, and the
@@ -164,32 +165,78 @@ pub fn giving_back(ask: &str, answer: &str) -> Option<String> {
     Some(Ask { act: Act::Return { amount, stamp }, meter }.line())
 }
 
-/// Polls a task once: either it answers, or it says what it waits for.
-fn advance(host: &Rc<WorkersHost>, id: u32, mut waiting: Waiting, reply: Option<String>) -> String {
-    host.enter(std::mem::take(&mut waiting.received), reply);
-    let polled = waiting.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    let (received, wanted, later) = host.leave();
-    let step = match (polled, wanted) {
-        (Poll::Ready(Step::Answer(response)), _) => {
-            let (text, bytes) = wire::answer(response, &received);
+impl Running {
+    fn new(future: Task<'static, Step>, fields: Fields) -> Rc<Running> {
+        Rc::new(Running {
+            future: RefCell::new(Some(future)),
+            received: RefCell::new(Received { fields, watched: false }),
+            left: RefCell::default(),
+            open: Cell::new(0),
+        })
+    }
+
+    fn poll(&self) -> Poll<Step> {
+        let mut future = self.future.borrow_mut();
+        let Some(task) = future.as_mut() else { return Poll::Pending };
+        let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if polled.is_ready() {
+            *future = None;
+        }
+        polled
+    }
+}
+
+/// Polls a task once: either it answers, or it says what it waits for beside what is under way for it.
+fn advance(host: &Rc<WorkersHost>, task: Rc<Running>, reply: Option<Arrived>) -> String {
+    host.enter(task.received.take());
+    host.talk.enter(task.left.take(), reply);
+    let polled = task.poll();
+    let (received, later) = host.leave();
+    let answer = match polled {
+        Poll::Ready(Step::Answer(response)) => {
+            let (text, bytes) = wire::answer(response, received.watched);
             keep(0, bytes);
-            text
+            Some(text)
         }
-        (Poll::Ready(Step::Done), _) => wire::DONE.to_owned(),
-        (Poll::Pending, Some(wanted)) => {
-            waiting.received = received;
-            waiting.gives_up = host.time().0 + wanted.longest_ms + GRACE_MS;
-            TASKS.with(|tasks| tasks.borrow_mut().waiting.insert(id, waiting));
-            keep(id, wanted.bytes);
-            wire::with_id(id, &wanted.text)
+        Poll::Ready(Step::Done) => Some(wire::DONE.to_owned()),
+        Poll::Pending => {
+            *task.received.borrow_mut() = received;
+            *task.left.borrow_mut() = host.talk.left();
+            None
         }
-        (Poll::Pending, None) => wire::unavailable(),
     };
-    let step = match news() {
-        Some(news) => news + &step,
-        None => step,
-    };
-    later.into_iter().fold(step, |step, task| format!("{}{step}", spawn(host, task)))
+    let gone = host.talk.gone();
+    gone.iter().for_each(|id| drop(over(*id)));
+    let mut step = answer.unwrap_or_else(|| wait(host, &task));
+    if let Some(news) = news() {
+        step = news + &step;
+    }
+    step = later.into_iter().fold(step, |step, task| format!("{}{step}", spawn(host, task)));
+    if gone.is_empty() { step } else { wire::gone(&gone, &step) }
+}
+
+/// Puts down what a task has begun to wait for. Gives back the step that says so.
+fn wait(host: &Rc<WorkersHost>, task: &Rc<Running>) -> String {
+    let mut wanted = host.talk.wanted();
+    let before = task.open.get();
+    task.open.set(before + wanted.len());
+    for wanted in &mut *wanted {
+        let waiting = Waiting { task: Rc::clone(task), gives_up: host.time().0 + wanted.longest_ms + GRACE_MS };
+        WAITING.with(|all| all.borrow_mut().insert(wanted.id, waiting));
+        keep(wanted.id, wanted.bytes.take());
+    }
+    match (before, wanted.len()) {
+        (0, 0) => wire::unavailable(),
+        (0, 1) => wanted.pop().map_or_else(wire::unavailable, |wanted| wanted.text),
+        _ => wire::several(&mut wanted),
+    }
+}
+
+/// An operation is not under way any more. Gives back the task that it was for.
+fn over(id: u32) -> Option<Rc<Running>> {
+    let Waiting { task, .. } = WAITING.with(|all| all.borrow_mut().remove(&id))?;
+    task.open.set(task.open.get().saturating_sub(1));
+    Some(task)
 }
 
 /// Keeps what [`body`] will be asked for.
@@ -213,26 +260,16 @@ fn spawn(host: &Rc<WorkersHost>, task: Task<'static, ()>) -> String {
         task.await;
         Step::Done
     });
-    let id = TASKS.with(|tasks| {
-        let mut tasks = tasks.borrow_mut();
-        tasks.last = tasks.last.wrapping_add(1);
-        tasks.last
-    });
-    let step = advance(host, id, Waiting { future, received: Received::default(), gives_up: 0.0 }, None);
-    wire::later(&step)
+    wire::later(&advance(host, Running::new(future, Fields::default()), None))
 }
 
-/// Forgets tasks that nobody will resume, now and then.
+/// Forgets operations that nobody will tell of, now and then, and so the tasks that wait for nothing else.
 fn sweep(now: f64) {
     let count = BEGUN.get().wrapping_add(1);
     BEGUN.set(count);
     if count.is_multiple_of(64) {
-        let forgotten: Vec<Waiting> = TASKS.with(|tasks| {
-            let mut tasks = tasks.borrow_mut();
-            let dead: Vec<u32> =
-                tasks.waiting.iter().filter(|(_, task)| task.gives_up < now).map(|(id, _)| *id).collect();
-            dead.into_iter().filter_map(|id| tasks.waiting.remove(&id)).collect()
-        });
-        drop(forgotten);
+        let is_dead = |(id, waiting): (&u32, &Waiting)| (waiting.gives_up < now).then_some(*id);
+        let dead: Vec<u32> = WAITING.with(|all| all.borrow().iter().filter_map(is_dead).collect());
+        dead.into_iter().for_each(|id| drop(over(id)));
     }
 }

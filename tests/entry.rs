@@ -164,9 +164,11 @@ fn own_requests_take_nobodys_place() {
         let answers = [("first", "1"), ("upstream", "up"), ("second", "own"), ("third", "unread")];
         upstream.script(answers.map(|(name, body)| answer(name, whole(body))).to_vec()).await?;
         let own = fetch(&upstream, "/own", "0");
-        let read = step(&["B", "own", "10", "5000"]);
-        let answer = json!({ "raw": "A\n203\nstream\n1\n0\n1\nx-added\n1" });
-        let scripts = json!({ "/": [own, read, fetch(&upstream, "/up", "1"), own, read, own, answer] });
+        let read = step(&["B", "{last}", "10", "5000"]);
+        let answer = json!({ "raw": "A\n203\n{up}\n1\n0\n1\nx-added\n1" });
+        let mut up = fetch(&upstream, "/up", "1");
+        up["as"] = "up".into();
+        let scripts = json!({ "/": [own, read, up, own, read, own, answer] });
         let worker = start(scripts, Objects::None).await?;
         let mut request = Request::new("GET", "/");
         request.headers.0.push(("x-client".to_owned(), "1".to_owned()));
@@ -195,7 +197,7 @@ fn own_response_is_seen_whole_and_can_be_the_answer() {
         let nothing = json!({ "raw": "I\n0\n0\n\nS\n{id}\n0" });
         let scripts = json!({
             "/seen": [nothing, fetch(&upstream, "/", "0")],
-            "/answer": [fetch(&upstream, "/", "0"), { "raw": "A\n403\nown\n0\n0\n1\nx-made\n1" }],
+            "/answer": [fetch(&upstream, "/", "0"), { "raw": "A\n403\n{last}\n0\n0\n1\nx-made\n1" }],
         });
         let worker = start(scripts, Objects::None).await?;
         let reply = replies(&worker, "/seen").await?.remove(1);
@@ -219,7 +221,7 @@ fn bodies_are_read_as_far_as_they_may() {
         let own = fetch(&upstream, "/", "0");
         let read = |whose: &str, ms: &str| step(&["B", whose, "3", ms]);
         let scripts = json!({
-            "/own": [own, read("own", "5000"), own, read("own", "5000"), own, read("own", "20"), own, read("own", "5000")],
+            "/own": [own, read("{last}", "5000"), own, read("{last}", "5000"), own, read("{last}", "20"), own, read("{last}", "5000")],
             "/request": [read("request", "5000"), read("request", "5000")],
         });
         let worker = start(scripts, Objects::None).await?;
@@ -260,14 +262,12 @@ fn what_goes_on_behind_an_answer_has_bytes_of_its_own() {
     run(async {
         let mut upstream = Upstream::start().await?;
         upstream.script(vec![answer("behind", whole("1"))]).await?;
-        let url = format!("http://{}/behind", upstream.address());
-        // A task that goes on by itself takes its bytes at once, under its own number.
-        let behind = format!("W\n10\nF\n7\nPOST\n{url}\nbytes\n\n5000\n0\n0\n0\n0\nA\n200\nnone\n0\n0\n0");
-        let behind = behind.replacen("W\n10", "W\n11", 1);
-        let scripts = json!({ "/": [{ "raw": behind, "bytes": "0102", "id": 7 }] });
+        // A task that goes on by itself takes its bytes at once, under the number of its own operation.
+        let behind = json!([fetch(&upstream, "/behind", "0")]);
+        let scripts = json!({ "/": [{ "behind": behind, "raw": "A\n200\nnone\n0\n0\n0" }] });
         let worker = start(scripts, Objects::None).await?;
         assert_eq!(worker.send(&Request::new("GET", "/")).await?.status, 200);
-        assert_eq!(upstream.take_seen(1, PATIENCE).await.remove(0).body.start, [1, 2]);
+        assert_eq!(upstream.take_seen(1, PATIENCE).await.remove(0).body.start, b"\0\xff\n");
         Ok(())
     });
 }

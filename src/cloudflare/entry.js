@@ -3,8 +3,12 @@
 
 import wasm from "./edgate_bg.wasm";
 import { begin, body, deliver, initSync, load, resume, schedule } from "./edgate.js";
+import { halt, next, release, start } from "./beside.js";
+import { collect, take } from "./bodies.js";
+import { call } from "./calls.js";
 import { claim } from "./claims.js";
 import { ended, settle, watched } from "./ends.js";
+import { apply, change, dashed, namesOthers, want, wanted, wantEverything } from "./fields.js";
 import { renew, worker } from "./instance.js";
 import { admit, count } from "./limits.js";
 import { sign, unusable, verify } from "./signatures.js";
@@ -13,10 +17,6 @@ export { EdgateClaims } from "./claims.js";
 export { EdgateLimits } from "./limits.js";
 
 initSync({ module: wasm });
-
-// The header fields that the gateway has to see, by direction, null for all of them; and what it asks of clients.
-const EVERYTHING = { request: null, response: null, country: true, certificate: true };
-let wanted = EVERYTHING;
 
 export default {
   fetch(request, env, ctx) {
@@ -37,9 +37,13 @@ export default {
   },
 };
 
-// What is known of a task from its beginning to its end.
+// What is known of a request while it is done: a response that the core has not let go with its identifier, the others
+// that are there at the same time, and what is under way beside each other; for what goes on behind it, the request's own.
 function begun(request, env, ctx) {
-  return { request, env, ctx, response: null, own: null, behind: null, end: null, upgraded: false, instance: worker.instanceId };
+  return {
+    request, env, ctx, held: "", response: null, others: null, beside: null, behind: null, end: null, upgraded: false,
+    instance: worker.instanceId,
+  };
 }
 
 // A request's first step.
@@ -60,7 +64,7 @@ function first(request, env) {
 // An instance reads its configuration before it does anything.
 function configure(env) {
   if (worker.loaded) return;
-  wanted = EVERYTHING;
+  wantEverything();
   load(env);
   worker.loaded = true;
 }
@@ -86,44 +90,17 @@ function lost(error, cx) {
   return new Response("500 Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
-// Whether `Connection` names fields, which must all be seen then (RFC 9110, section 7.6.1).
-function namesOthers(headers) {
-  const connection = headers.get("connection");
-  return connection !== null && !/^(?:keep-alive|close|upgrade|te|[\s,])*$/i.test(connection);
-}
-
-// A field's name as servers read it that know no difference between `_` and `-` (src/headers.rs).
-function dashed(name) {
-  return name.replaceAll("_", "-");
-}
-
 // Does one step after another, until the answer.
 async function drive(step, cx) {
   try {
     for (;;) {
-      let lines = step.split("\n");
-      while (lines[0] === "W" || lines[0] === "I") {
-        const end = 2 + Number(lines[1]);
-        if (lines[0] === "W") {
-          const behind = cx.behind ?? cx;
-          cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, response: null, own: null, behind }));
-          lines = lines.slice(end);
-        } else {
-          const next = end + 1 + Number(lines[end]);
-          wanted = wishes(lines.slice(2, end), lines.slice(end + 1, next), lines[next].split(" "));
-          lines = lines.slice(next + 1);
-        }
-      }
+      const lines = before(step.split("\n"), cx);
       switch (lines[0]) {
         case "A":
         case "O":
           return answer(lines, cx);
-        case "F":
-          step = go(cx, lines, await call(lines, cx));
-          break;
-        case "B":
-          step = go(cx, lines, await collect(lines, cx));
-          break;
+        case "D":
+          return null;
         case "C": {
           // One promise where the key is known: this is done for every token that was not seen before.
           let holds;
@@ -132,46 +109,97 @@ async function drive(step, cx) {
           } catch (error) {
             holds = unusable(error);
           }
-          step = go(cx, lines, typeof holds === "string" ? holds : `V\n1\n${holds ? 1 : 0}`);
+          step = go(cx, lines, told(holds));
           break;
         }
-        case "K":
-          step = go(cx, lines, await sign(lines));
+        case "M": {
+          start(lines, cx, perform);
+          const arrived = await next(cx);
+          step = go(cx, arrived.lines, arrived.reply);
           break;
-        case "L":
-          step = go(cx, lines, await claim(cx.env, lines));
-          break;
-        case "N":
-          step = go(cx, lines, await count(cx, lines));
-          break;
-        case "U":
-          step = go(cx, lines, await admit(cx.env, lines));
-          break;
-        case "E":
-          step = go(cx, lines, await ended(cx.behind ?? cx, Number(lines[2])));
-          break;
-        case "G":
-          step = go(cx, lines, await read(cx.env, lines[2], lines[3]));
-          break;
-        case "P":
-          step = go(cx, lines, await write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n")));
-          break;
-        case "S":
-          await new Promise((done) => setTimeout(done, Number(lines[2])));
-          step = go(cx, lines, "V\n0");
-          break;
+        }
         default:
-          letGo(cx.own);
-          return null;
+          step = go(cx, lines, await perform(lines, cx, null));
       }
     }
   } catch (error) {
     if (cx.behind === null) settle(cx);
+    halt(cx);
     return lost(error, cx);
   }
 }
 
-// Goes on in the instance where the task began. In another one, the task of that number is somebody else's.
+// Does what stands before a step, and gives its own lines.
+function before(lines, cx) {
+  for (;;) {
+    switch (lines[0]) {
+      case "I":
+        lines = want(lines);
+        break;
+      case "W": {
+        const end = 2 + Number(lines[1]);
+        cx.ctx.waitUntil(drive(lines.slice(2, end).join("\n"), { ...cx, beside: null, behind: cx.behind ?? cx }));
+        lines = lines.slice(end);
+        break;
+      }
+      case "X": {
+        const end = 2 + Number(lines[1]);
+        release(lines.slice(2, end), cx);
+        lines = lines.slice(end);
+        break;
+      }
+      default:
+        return lines;
+    }
+  }
+}
+
+// Begins an operation. Gives its reply, or a promise of it. `beside` is what others can end it by, or null where there are
+// no others.
+function perform(lines, cx, beside) {
+  try {
+    switch (lines[0]) {
+      case "F":
+        return call(lines, cx, beside);
+      case "B":
+        return collect(lines, cx, beside);
+      case "C": {
+        const verified = verify(lines);
+        return typeof verified === "string" ? verified : verified.then(told, (error) => told(unusable(error)));
+      }
+      case "K":
+        return sign(lines);
+      case "L":
+        return claim(cx.env, lines);
+      case "N":
+        return count(cx, lines, beside);
+      case "U":
+        return admit(cx.env, lines);
+      case "E":
+        return ended(cx.behind ?? cx, Number(lines[2]));
+      case "G":
+        return read(cx.env, lines[2], lines[3]);
+      case "P":
+        return write(cx.env, lines[2], lines[3], lines[4], lines.slice(5).join("\n"));
+      case "S":
+        return new Promise((done) => {
+          const timer = setTimeout(done, Number(lines[2]), "V\n0");
+          if (beside !== null) beside.stop = () => clearTimeout(timer);
+        });
+      default:
+        return "E\nother\nan operation that is not known";
+    }
+  } catch (error) {
+    return `E\nother\n${error}`;
+  }
+}
+
+// What is said of a signature.
+function told(holds) {
+  return typeof holds === "string" ? holds : `V\n1\n${holds ? 1 : 0}`;
+}
+
+// Goes on in the instance where the task began. In another one, the operation of that number is somebody else's.
 function go(cx, lines, reply) {
   if (cx.instance !== worker.instanceId) throw new Error("the instance of this request has ended");
   if (typeof reply !== "string") {
@@ -181,160 +209,14 @@ function go(cx, lines, reply) {
   return resume(Number(lines[1]), Date.now(), reply);
 }
 
-function wishes(request, response, others) {
-  return {
-    request: others.includes("fields") ? null : new Set(["cf-connecting-ip", ...request, ...request.map(dashed)]),
-    response: others.includes("answers") ? null : new Set(response),
-    country: others.includes("country"),
-    certificate: others.includes("certificate"),
-  };
-}
-
-// F, id, method, URL, body, limit, time-out, upgrade, changes. Gives a promise of the reply, which fails for nothing: it
-// is one promise, and no function waits, since each costs as much as a header section.
-function call(lines, cx) {
-  const [, id, method, url, kind, limit, timeout, upgrade] = lines;
-  const headers = change(lines, 8, cx.request.headers);
-  if (upgrade === "1") headers.set("upgrade", "websocket");
-  // A request whose body turns out too large is broken off: it must not look complete to the upstream.
-  const counted = limit ? { most: Number(limit), over: false, abort: new AbortController() } : null;
-  let content = undefined;
-  if (kind === "client") content = counted ? measure(cx.request.body, counted) : cx.request.body;
-  else if (kind === "bytes") content = body(Number(id));
-  // What an upstream has compressed for the client stays so, whatever it passes through.
-  const own = lines[8] === "0";
-  const encodeResponseBody = own ? "automatic" : "manual";
-  const fetched = fetch(url, { method, headers, body: content, redirect: "manual", signal: counted?.abort.signal, encodeResponseBody });
-  return new Promise((reply) => {
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      reply("E\ntimeout\nno answer in time");
-    }, Number(timeout));
-    fetched.then(
-      (response) => {
-        clearTimeout(timer);
-        // A response that comes too late is let go. An upstream may answer a request whose body it did not get all of.
-        if (late) return response.body?.cancel();
-        try {
-          reply(counted?.over ? "E\nbody-too-large\n" : received(response, cx, own));
-        } catch (error) {
-          reply(`E\nother\n${error}`);
-        }
-      },
-      (error) => {
-        clearTimeout(timer);
-        // workerd has the same words for every way in which an upstream gives no answer.
-        reply(`E\n${counted?.over ? "body-too-large" : "disconnected"}\n${error}`);
-      },
-    );
-  });
-}
-
-// R, status, body, fields. A response to the gateway's own request is seen whole, and takes nobody's place.
-function received(response, cx, own) {
-  const place = own ? "own" : "response";
-  letGo(cx[place]);
-  cx[place] = response;
-  const reply = ["R", response.status, response.body ? 1 : 0];
-  const wants = own || namesOthers(response.headers) ? null : wanted.response;
-  for (const [name, value] of response.headers) {
-    if (wants === null || wants.has(name)) reply.push(name, value);
-  }
-  return reply.join("\n");
-}
-
-// A body that nobody reads holds one of the six connections that a request may have.
-function letGo(response) {
-  if (response !== null && response.body !== null && !response.bodyUsed) response.body.cancel().catch(() => {});
-}
-
-// B, id, whose, most, time-out. Gives a promise of the pieces, or of the failure.
-function collect(lines, cx) {
-  const [, , whose, most, timeout] = lines;
-  let reader;
-  try {
-    reader = cx[whose].body.getReader();
-  } catch (error) {
-    // It was read already, or is gone.
-    return `E\nother\n${error}`;
-  }
-  return new Promise((reply) => {
-    const stop = (failure) => {
-      clearTimeout(timer);
-      reply(failure);
-      reader.cancel().catch(() => {});
-    };
-    const timer = setTimeout(stop, Number(timeout), "E\ntimeout\n");
-    gather(reader, Number(most)).then(
-      (pieces) => {
-        if (pieces === null) return stop("E\nbody-too-large\n");
-        clearTimeout(timer);
-        reply(pieces);
-      },
-      (error) => stop(`E\ndisconnected\n${error}`),
-    );
-  });
-}
-
-// Reads to the end. Null where that is too far.
-async function gather(reader, most) {
-  const pieces = [];
-  for (let bytes = 0; ; ) {
-    const { value, done } = await reader.read();
-    if (done) return pieces;
-    bytes += value.byteLength;
-    if (bytes > most) return null;
-    pieces.push(value);
-  }
-}
-
-// Lets at most so many bytes pass. All go through one buffer: chunks of their own would be garbage of the body's size.
-function measure(stream, counted) {
-  const { readable, writable } = new IdentityTransformStream();
-  pass(stream.getReader({ mode: "byob" }), writable.getWriter(), counted).catch(() => counted.abort.abort());
-  return readable;
-}
-
-async function pass(reader, writer, counted) {
-  let buffer = new ArrayBuffer(65536);
-  for (let bytes = 0; ; ) {
-    const { value, done } = await reader.read(new Uint8Array(buffer));
-    if (done) return writer.close();
-    bytes += value.byteLength;
-    if (bytes > counted.most) {
-      counted.over = true;
-      return counted.abort.abort();
-    }
-    await writer.write(value);
-    buffer = value.buffer;
-  }
-}
-
-// Changes to a header section, from line `at` on.
-function change(lines, at, base) {
-  const headers = lines[at] === "1" ? new Headers(base) : new Headers();
-  apply(lines, at, headers);
-  return headers;
-}
-
-function apply(lines, at, headers) {
-  let next = at + 2;
-  for (const end = next + Number(lines[at + 1]); next < end; next++) headers.delete(lines[next]);
-  const end = next + 1 + 2 * Number(lines[next]);
-  for (next++; next < end; next += 2) headers.append(lines[next], lines[next + 1]);
-  return end;
-}
-
-// A or O, status, kind of body, changes, text.
+// A or O, status, body, changes, text. The body is that of a response, by its identifier, or a kind.
 function answer(lines, cx) {
   const status = Number(lines[1]);
   const kind = lines[2];
-  const upstream = cx.response;
-  if (kind !== "own") letGo(cx.own);
-  if (kind === "upgrade") {
+  const upstream = take(cx, kind);
+  if (upstream !== null && status === 101) {
     cx.upgraded = true;
-    return new Response(null, { status: 101, webSocket: upstream.webSocket, headers: change(lines, 3, upstream.headers) });
+    return new Response(null, { status, webSocket: upstream.webSocket, headers: change(lines, 3, upstream.headers) });
   }
   const pass = lines[0] === "O" ? watched : unseen;
   if (lines[3] === "1") {
@@ -345,8 +227,7 @@ function answer(lines, cx) {
   }
   const headers = new Headers();
   const end = apply(lines, 3, headers);
-  letGo(upstream);
-  if (kind === "own") return new Response(pass(cx.own.body, cx.own, cx), { status, headers });
+  if (upstream !== null) return new Response(pass(upstream.body, upstream, cx), { status, headers });
   if (lines[0] === "O") settle(cx);
   const content = kind === "text" ? lines.slice(end).join("\n") : kind === "binary" ? body(0) : null;
   return new Response(content, { status, headers });

@@ -11,21 +11,12 @@ pub struct Fields {
     at: Vec<[u32; 4]>,
 }
 
-/// What came in last on each side of a request, and what goes with its answer.
+/// What came in of a request, and what goes with its answer.
 #[derive(Debug, Default)]
 pub struct Received {
-    /// From the client.
-    pub request: Fields,
-    /// From the upstream that was called last for the client.
-    pub response: Fields,
+    pub fields: Fields,
     /// Whether somebody waits for the end of the answer.
     pub watched: bool,
-}
-
-impl Received {
-    pub fn new(request: Fields) -> Received {
-        Received { request, ..Received::default() }
-    }
 }
 
 impl Fields {

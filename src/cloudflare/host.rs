@@ -1,7 +1,9 @@
 //! What the core needs, on Workers. A future of this host says once what it wants, waits, and takes the reply.
 
-use super::fields::{Fields, Received};
-use super::wire::{self, Handle, Reply, Wanted};
+use super::fields::Received;
+use super::handle::Handle;
+use super::talk::Talk;
+use super::wire::{self, Reply, Wanted};
 use super::zones::Zones;
 use crate::body::{Body, HostBody};
 use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Task, Timestamp, Watch};
@@ -12,9 +14,7 @@ use http::Response;
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
 use worker::Env;
@@ -34,12 +34,9 @@ pub struct WorkersHost {
     env: RefCell<Option<Env>>,
     now: Cell<f64>,
     received: RefCell<Received>,
-    reply: RefCell<Option<String>>,
-    wanted: RefCell<Option<Wanted>>,
+    pub talk: Talk,
     later: RefCell<Vec<Task<'static, ()>>>,
     random: RefCell<VecDeque<u8>>,
-    /// What came in ahead of a reply.
-    delivered: RefCell<Vec<u8>>,
     /// The names of keys whose JWK the entry has been told, and has kept unless others took their place.
     told: RefCell<HashSet<String>>,
     zones: RefCell<Zones>,
@@ -70,9 +67,8 @@ impl WorkersHost {
     }
 
     /// Sets up what a task sees while it is polled.
-    pub fn enter(&self, received: Received, reply: Option<String>) {
+    pub fn enter(&self, received: Received) {
         *self.received.borrow_mut() = received;
-        *self.reply.borrow_mut() = reply;
     }
 
     /// The clock moves with each message.
@@ -80,43 +76,24 @@ impl WorkersHost {
         self.now.set(now);
     }
 
-    /// Takes back what a task saw, with what it wants now and what goes on after it.
-    pub fn leave(&self) -> (Received, Option<Wanted>, Vec<Task<'static, ()>>) {
-        (self.received.take(), self.wanted.take(), self.later.take())
-    }
-
-    /// Takes a piece of what the next reply is about.
-    pub fn deliver(&self, piece: Vec<u8>) {
-        let mut delivered = self.delivered.borrow_mut();
-        if delivered.is_empty() { *delivered = piece } else { delivered.extend(piece) }
+    /// Takes back what a task saw, with what goes on after it.
+    pub fn leave(&self) -> (Received, Vec<Task<'static, ()>>) {
+        (self.received.take(), self.later.take())
     }
 
     /// Says what is wanted, and waits for the reply.
-    async fn ask(&self, wanted: impl FnOnce(&Fields) -> Wanted) -> Reply {
-        let mut wanted = Some(wanted);
-        poll_fn(|_| {
-            if let Some(wanted) = wanted.take() {
-                let wanted = wanted(&self.received.borrow().request);
-                *self.wanted.borrow_mut() = Some(wanted);
-                return Poll::Pending;
-            }
-            match self.reply.take() {
-                Some(text) => Poll::Ready(self.take(text)),
-                None => Poll::Pending,
-            }
-        })
-        .await
+    async fn ask(&self, kind: &str, lines: &[&str], longest_ms: f64) -> Reply {
+        self.talk.ask(self.wanted(kind, lines, longest_ms)).await
     }
 
-    fn take(&self, text: String) -> Reply {
-        let reply = wire::reply(text, self.delivered.take());
-        reply.unwrap_or_else(|| Reply::Failed(HostError::Other("a reply that cannot be read".to_owned())))
+    fn wanted(&self, kind: &str, lines: &[&str], longest_ms: f64) -> Wanted {
+        Wanted::new(self.talk.number(), kind, lines, longest_ms)
     }
 
     /// Asks for something that is done with a key, whose JWK is sent where the entry does not have it.
-    async fn ask_with_key(&self, key: &str, jwk: impl Fn() -> String, wanted: impl Fn(&str) -> Wanted) -> Reply {
+    async fn ask_with_key(&self, key: &str, jwk: &dyn Fn() -> String, wanted: &dyn Fn(&str) -> Wanted) -> Reply {
         if !key.is_empty() && self.told.borrow().contains(key) {
-            match self.ask(|_| wanted("")).await {
+            match self.talk.ask(wanted("")).await {
                 Reply::UnknownKey => {}
                 reply => return reply,
             }
@@ -128,8 +105,7 @@ impl WorkersHost {
             }
             told.insert(key.to_owned());
         }
-        let jwk = jwk();
-        self.ask(|_| wanted(&jwk)).await
+        self.talk.ask(wanted(&jwk())).await
     }
 }
 
@@ -157,7 +133,7 @@ impl Watch for End {
         let host = super::HOST.with(Rc::clone);
         Box::pin(async move {
             let ms = milliseconds(longest);
-            let reply = host.ask(|_| Wanted::new("E", &[itoa::Buffer::new().format(ms)], ms as f64)).await;
+            let reply = host.ask("E", &[itoa::Buffer::new().format(ms)], ms as f64).await;
             matches!(reply, Reply::Value(Some(_)))
         })
     }
@@ -186,7 +162,7 @@ impl Host for WorkersHost {
         Box::pin(async move {
             let ms = duration.as_secs_f64() * 1000.0;
             let whole = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            self.ask(|_| Wanted::new("S", &[itoa::Buffer::new().format(whole)], ms)).await;
+            self.ask("S", &[itoa::Buffer::new().format(whole)], ms).await;
         })
     }
 
@@ -200,7 +176,9 @@ impl Host for WorkersHost {
                     bytes = Some(Vec::from(content));
                     ("bytes", String::new())
                 }
-                Body::Host(HostBody { handle, limit, .. }) if handle.downcast_ref() == Some(&Handle::Request) => {
+                Body::Host(HostBody { handle, limit, .. })
+                    if matches!(handle.downcast_ref(), Some(Handle::Request)) =>
+                {
                     ("client", limit.map(|limit| itoa::Buffer::new().format(limit).to_owned()).unwrap_or_default())
                 }
                 Body::Host(_) => return Err(HostError::Other("a request body that is not the client's".to_owned())),
@@ -209,15 +187,15 @@ impl Host for WorkersHost {
             let upgrade = if upgrade { "1" } else { "0" };
             let mut digits = itoa::Buffer::new();
             let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade];
-            let wanted = Wanted { bytes, ..Wanted::new("F", &lines, ms as f64) };
-            match self.ask(|received| wanted.changes(received, headers, made_of)).await {
-                Reply::Response(response, fields) if made_of == MadeOf::Client => {
-                    self.received.borrow_mut().response = fields;
-                    Ok(response)
-                }
-                Reply::Response(mut response, _) => {
-                    if let Body::Host(body) = response.body_mut() {
-                        body.handle = Box::new(Handle::Own);
+            let mut wanted = Wanted { bytes, ..self.wanted("F", &lines, ms as f64) };
+            self.received.borrow().fields.changes(headers, made_of, &mut wanted.text);
+            match self.talk.ask(wanted).await {
+                Reply::Response(mut response, fields) => {
+                    if made_of == MadeOf::Client
+                        && let Body::Host(body) = response.body_mut()
+                        && let Some(Handle::Response(held)) = body.handle.downcast_mut()
+                    {
+                        held.fields = Some(fields);
                     }
                     Ok(response)
                 }
@@ -228,7 +206,7 @@ impl Host for WorkersHost {
 
     fn get<'a>(&'a self, store: &'a str, key: &'a str) -> Task<'a, Result<Option<Bytes>, HostError>> {
         Box::pin(async move {
-            match self.ask(|_| Wanted::new("G", &[store, key], STORE_MS)).await {
+            match self.ask("G", &[store, key], STORE_MS).await {
                 Reply::Value(value) => Ok(value.map(Bytes::from)),
                 reply => unexpected(reply),
             }
@@ -245,7 +223,7 @@ impl Host for WorkersHost {
         Box::pin(async move {
             let seconds = ttl.map(|ttl| ttl.as_secs().max(60).to_string()).unwrap_or_default();
             let value = String::from_utf8_lossy(&value);
-            match self.ask(|_| Wanted::new("P", &[store, key, &seconds, &value], STORE_MS)).await {
+            match self.ask("P", &[store, key, &seconds, &value], STORE_MS).await {
                 Reply::Value(_) => Ok(()),
                 reply => unexpected(reply),
             }
@@ -254,23 +232,25 @@ impl Host for WorkersHost {
 
     fn collect<'a>(&'a self, body: Body, most: u64, timeout: Duration) -> Task<'a, Result<Bytes, HostError>> {
         Box::pin(async move {
-            let HostBody { handle, length, limit } = match body {
+            let body = match body {
                 Body::Host(body) if body.length != Some(0) => body,
                 Body::Bytes(bytes) if bytes.len() as u64 > most => return Err(HostError::BodyTooLarge),
                 Body::Bytes(bytes) => return Ok(bytes),
                 Body::Empty | Body::Host(_) => return Ok(Bytes::new()),
             };
-            let most = limit.map_or(most, |limit| limit.min(most));
-            if length.is_some_and(|length| length > most) {
+            let most = body.limit.map_or(most, |limit| limit.min(most));
+            if body.length.is_some_and(|length| length > most) {
                 return Err(HostError::BodyTooLarge);
             }
-            let Some(handle) = handle.downcast_ref::<Handle>() else {
-                return Err(HostError::Other("a body of another host".to_owned()));
+            let mut digits = [itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new()];
+            let [whose, most_digits, ms_digits] = &mut digits;
+            let whose = match Handle::of(body) {
+                Some(Handle::Request) => "request",
+                Some(Handle::Response(held)) => whose.format(held.take().0),
+                None => return Err(HostError::Other("a body of another host".to_owned())),
             };
             let ms = milliseconds(timeout);
-            let (mut digits, mut most_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let lines = [handle.name(), most_digits.format(most), digits.format(ms)];
-            match self.ask(|_| Wanted::new("B", &lines, ms as f64)).await {
+            match self.ask("B", &[whose, most_digits.format(most), ms_digits.format(ms)], ms as f64).await {
                 Reply::Bytes(bytes) => Ok(bytes),
                 reply => unexpected(reply),
             }
@@ -282,7 +262,7 @@ impl Host for WorkersHost {
             let shard = Sha256::digest(key)[0] % SHARDS;
             let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
             let lines = [shard_digits.format(shard), digits.format(milliseconds(ttl)), key];
-            match self.ask(|_| Wanted::new("L", &lines, STORE_MS)).await {
+            match self.ask("L", &lines, STORE_MS).await {
                 Reply::Value(Some(first)) => Ok(first == "1"),
                 reply => unexpected(reply),
             }
@@ -300,12 +280,12 @@ impl Host for WorkersHost {
                 return Vec::new();
             }
             let ms = milliseconds(timeout);
-            let mut wanted = Wanted::new("N", &[itoa::Buffer::new().format(ms)], ms as f64);
+            let mut wanted = self.wanted("N", &[itoa::Buffer::new().format(ms)], ms as f64);
             for Question { counter, ask } in questions {
                 wire::push(&mut wanted.text, counter);
                 wire::push(&mut wanted.text, &ask.line());
             }
-            match self.ask(|_| wanted).await {
+            match self.talk.ask(wanted).await {
                 Reply::Counts(answers) if answers.len() == questions.len() => answers,
                 reply => {
                     let error = unexpected::<Count>(reply);
@@ -320,7 +300,7 @@ impl Host for WorkersHost {
             let ms = milliseconds(timeout);
             let mut digits = itoa::Buffer::new();
             let lines = [binding, digits.format(ms), key];
-            match self.ask(|_| Wanted::new("U", &lines, ms as f64)).await {
+            match self.ask("U", &lines, ms as f64).await {
                 Reply::Value(Some(passes)) => Ok(passes == "1"),
                 reply => unexpected(reply),
             }
@@ -345,9 +325,9 @@ impl Host for WorkersHost {
             let length = digits.format(signature.len());
             let wanted = |jwk: &str| {
                 let lines = [algorithm, &name, jwk, length];
-                Wanted::new("C", &lines, STORE_MS).with([signature, message.as_bytes()].concat())
+                self.wanted("C", &lines, STORE_MS).with([signature, message.as_bytes()].concat())
             };
-            match self.ask_with_key(&name, || key.jwk.to_string(), wanted).await {
+            match self.ask_with_key(&name, &|| key.jwk.to_string(), &wanted).await {
                 Reply::Value(Some(holds)) => Ok(holds == "1"),
                 reply => unexpected(reply),
             }
@@ -358,8 +338,8 @@ impl Host for WorkersHost {
         Box::pin(async move {
             let algorithm = key.algorithm.name();
             let name = ["sign ", algorithm, " ", &key.thumbprint].concat();
-            let wanted = |jwk: &str| Wanted::new("K", &[algorithm, &name, jwk], STORE_MS).with(message.as_bytes());
-            match self.ask_with_key(&name, || key.jwk.to_string(), wanted).await {
+            let wanted = |jwk: &str| self.wanted("K", &[algorithm, &name, jwk], STORE_MS).with(message.as_bytes());
+            match self.ask_with_key(&name, &|| key.jwk.to_string(), &wanted).await {
                 Reply::Bytes(signature) => Ok(signature.into()),
                 reply => unexpected(reply),
             }

@@ -24,7 +24,7 @@ const SETTLE_MS = 1_000;
 
 // N, id, time-out in ms, then counters and questions in turn. Gives a promise of the answers, which fails for nothing.
 // All are asked at once, and one timer is for all: what has not answered by then has timed out, the others have not.
-export function count(cx, lines) {
+export function count(cx, lines, beside) {
   const objects = cx.env.EDGATE_LIMITS;
   if (typeof objects?.getByName !== "function") return "E\ndenied\nno Durable Object namespace is bound as EDGATE_LIMITS";
   const answers = ["N"];
@@ -32,11 +32,14 @@ export function count(cx, lines) {
   let late = false;
   return new Promise((reply) => {
     let waiting = (lines.length - 3) / 2;
-    const timer = setTimeout(() => {
+    const stop = () => {
       late = true;
+      clearTimeout(timer);
       cx.ctx.waitUntil(Promise.all(asked));
       reply(answers.join("\n"));
-    }, Number(lines[2]));
+    };
+    const timer = setTimeout(stop, Number(lines[2]));
+    if (beside !== null) beside.stop = stop;
     for (let at = 3, place = 1; at < lines.length; at += 2, place++) {
       answers.push("E timeout");
       const settle = (answer) => {

@@ -1,8 +1,10 @@
 //! The adapter as `entry.js` drives it, without the platform: configurations as bindings, requests and replies as the
 //! strings of [`super::wire`]. What the gateway decides is tested elsewhere; this is about who says what, when.
 
+mod beside;
 mod limits;
 
+use super::handle::Handle;
 use super::*;
 use crate::body::Body;
 use crate::host::{Check, ClientFacts, Host, HostError, MadeOf, Outgoing};
@@ -85,6 +87,12 @@ fn counted(lines: &[String], each: usize) -> (Vec<String>, Vec<String>) {
     (these.to_vec(), rest.to_vec())
 }
 
+/// What is let go before a step, and the step.
+fn gone(step: &[String]) -> (Vec<String>, Vec<String>) {
+    assert_eq!(step[0], "X", "{step:?}");
+    counted(&step[1..], 1)
+}
+
 /// Changes to a header section, and the lines after them.
 struct Changes {
     from_what_came: bool,
@@ -161,7 +169,7 @@ fn proxied_request_is_fetched_and_its_stream_answered() {
     assert_eq!(changes.added("accept"), None, "what has not changed is not sent back");
 
     let answer = reply(&step, &["R", "201", "1", "content-type", "application/json", "keep-alive", "timeout=5"]);
-    assert_eq!(answer[..3], ["A", "201", "stream"]);
+    assert_eq!(answer[..3], ["A", "201", &step[1]]);
     let changes = Changes::read(&answer[3..]);
     assert!(changes.from_what_came);
     assert_eq!(changes.removed, ["keep-alive"]);
@@ -273,11 +281,7 @@ fn spawn_step(task: impl AsyncFnOnce(Rc<WorkersHost>) -> Response<Body> + 'stati
     host.set_time(NOW);
     let shared = Rc::clone(&host);
     let future = Box::pin(async move { Step::Answer(task(shared).await) });
-    let id = TASKS.with(|tasks| {
-        tasks.borrow_mut().last += 1;
-        tasks.borrow().last
-    });
-    let step = advance(&host, id, Waiting { future, received: Received::default(), gives_up: 0.0 }, None);
+    let step = advance(&host, Running::new(future, Fields::default()), None);
     interest(&lines(&step)).map_or(step, |said| said.rest.join("\n"))
 }
 
@@ -320,9 +324,10 @@ fn own_request_sends_bytes_and_its_response_is_read() {
         ["POST", "https://issuer.test/keys", "bytes", "", "5000", "0", "0", "0", "1", "accept", "application/json"];
     assert_eq!(step[2..], own);
     assert_eq!(body(step[1].parse().expect("it is a number")), b"a\nb");
+    let fetched = step[1].clone();
     let step = reply(&step, &["R", "200", "1", "cache-control", "max-age=60"]);
     assert_eq!(step[0], "B");
-    assert_eq!(step[2..], ["own", "100", "1000"]);
+    assert_eq!(step[2..], [&fetched, "100", "1000"]);
     deliver(vec![b'a', 0xff]);
     deliver(vec![0]);
     assert_eq!(said(&reply(&step, &["B"])), r#"("max-age=60", Ok(b"a\xff\0"))"#);
@@ -345,9 +350,11 @@ fn own_response_leaves_that_of_the_clients_upstream_alone() {
         fetch(&host, &headers, Body::Empty).await.expect("there is a response");
         response
     });
-    let step = reply(&lines(&step), &["R", "201", "1", "x-upstream", "1"]);
-    let answer = reply(&step, &["R", "200", "1", "x-own", "1"]);
-    assert_eq!(answer[..3], ["A", "201", "stream"]);
+    let upstream = lines(&step);
+    let own = reply(&upstream, &["R", "201", "1", "x-upstream", "1"]);
+    let (gone, answer) = gone(&reply(&own, &["R", "200", "1", "x-own", "1"]));
+    assert_eq!(gone, [own[1].clone()]);
+    assert_eq!(answer[..3], ["A", "201", &upstream[1]]);
     let changes = Changes::read(&answer[3..]);
     assert!(changes.from_what_came && changes.removed.is_empty() && changes.added.is_empty());
 }
@@ -355,8 +362,9 @@ fn own_response_leaves_that_of_the_clients_upstream_alone() {
 #[wasm_bindgen_test]
 fn own_response_can_be_the_answer() {
     let step = spawn_step(async |host| fetch(&host, &HeaderMap::new(), Body::Empty).await.expect("it answers"));
-    let answer = reply(&lines(&step), &["R", "403", "1", "x-own", "1"]);
-    assert_eq!(answer[..3], ["A", "403", "own"]);
+    let step = lines(&step);
+    let answer = reply(&step, &["R", "403", "1", "x-own", "1"]);
+    assert_eq!(answer[..3], ["A", "403", &step[1]]);
     let changes = Changes::read(&answer[3..]);
     assert_eq!((changes.from_what_came, changes.added("x-own")), (false, Some("1")));
 }
@@ -365,10 +373,10 @@ fn own_response_can_be_the_answer() {
 fn bodies_that_need_no_reading_do_not_cross() {
     const SECOND: Duration = Duration::from_secs(1);
     let step = task(async |host| {
-        let too_long = Body::host(wire::Handle::Request, Some(11));
+        let too_long = Body::host(Handle::Request, Some(11));
         [
             host.collect(Body::Empty, 10, SECOND).await,
-            host.collect(Body::host(wire::Handle::Request, Some(0)), 10, SECOND).await,
+            host.collect(Body::host(Handle::Request, Some(0)), 10, SECOND).await,
             host.collect(Body::bytes("abc"), 3, SECOND).await,
             host.collect(Body::bytes("abc"), 2, SECOND).await,
             host.collect(too_long, 10, SECOND).await,
@@ -380,7 +388,7 @@ fn bodies_that_need_no_reading_do_not_cross() {
 #[wasm_bindgen_test]
 fn body_of_the_client_is_read_as_far_as_it_may() {
     let step = task(async |host| {
-        let mut body = Body::host(wire::Handle::Request, None);
+        let mut body = Body::host(Handle::Request, None);
         if let Body::Host(body) = &mut body {
             body.limit = Some(7);
         }
@@ -544,7 +552,7 @@ fn nonsense_gets_an_answer() {
 #[wasm_bindgen_test]
 fn forgotten_tasks_are_swept_away() {
     load_proxy("");
-    let waiting = || TASKS.with(|tasks| tasks.borrow().waiting.len());
+    let waiting = || WAITING.with(|all| all.borrow().len());
     let forgotten = get("https://gw.test/a");
     let before = waiting();
     for _ in 0..64 {

@@ -22,9 +22,11 @@
 //! | out, a question to the platform's rate limiter | `U`, id, binding, time-out in ms, key |
 //! | out, a wait | `S`, id, ms |
 //! | out, the end of the answer's body to wait for | `E`, id, the most ms |
-//! | out, an answer | `A`, status, kind of body, the changes, then the body where it is text |
+//! | out, an answer | `A`, status, body, the changes, then the body where it is text |
 //! | out, an answer whose end is waited for | `O`, and the same |
 //! | out, nothing more | `D` |
+//! | out, several of the above at once | `M`, their number, then for each the number of its lines, and those |
+//! | before any of them | `X`, number, the ids of what is let go: operations, and responses |
 //! | before any of them | `W`, number of lines that follow for a step of its own, which goes on after the answer |
 //! | before any of them | `I`, number of names, the fields of requests, number of names, the fields of responses, wishes |
 //!
@@ -35,8 +37,14 @@
 //! with what came in or `0` with nothing, the number of names to remove, those names, the number of fields to add, and
 //! their names and values.
 //!
-//! A request whose changes begin with nothing is the gateway's own: all fields of its response come in, and what
-//! `entry.js` and [`Received`] remember of the client's upstream stays.
+//! An id is that of an operation, and no other one of this instance has it. A response has the id of its request, and
+//! `entry.js` keeps it until a step takes it, as the body to read (`B`, where `request` is the client's) or to answer
+//! with, or lets it go. What else an answer's body may be: `none`, `text`, `binary`.
+//!
+//! A task that waits for one operation alone says so with its step. Where there are others, or are to be, `M` has those
+//! that begin, if any, and each has a reply of its own, for which the task goes on.
+//!
+//! A request whose changes begin with nothing is the gateway's own: all fields of its response come in.
 //!
 //! Wishes are words on one line: `country`, `certificate`, `fields` for all fields of requests, and `answers` for all of
 //! responses. What is known of a
@@ -48,14 +56,16 @@
 //! it is worth keeping, and its JWK comes with the first step that names it. `entry.js` may have forgotten it: the reply
 //! is the failure `unknown-key` then, and the step comes again with the JWK.
 
-use super::fields::{Fields, Received};
+use super::fields::Fields;
+use super::handle::{Handle, Held};
+use super::talk::Arrived;
 use crate::body::Body;
 use crate::headers::content_length;
 use crate::host::{Certificate, ClientFacts, HostError, Incoming, MadeOf};
 use crate::interest::Interest;
 use crate::meter::Count;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 /// A task is at its end.
 pub const DONE: &str = "D";
@@ -65,28 +75,6 @@ pub enum Step {
     Answer(Response<Body>),
     /// What went on after a response.
     Done,
-}
-
-/// A stream that `entry.js` holds for the request it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handle {
-    /// The client's body.
-    Request,
-    /// The body of the client's upstream, which answered last.
-    Response,
-    /// The body of the response to a request of the gateway's own, the last one.
-    Own,
-}
-
-impl Handle {
-    /// Its name in a step.
-    pub fn name(self) -> &'static str {
-        match self {
-            Handle::Request => "request",
-            Handle::Response => "response",
-            Handle::Own => "own",
-        }
-    }
 }
 
 /// A request, and the fields as they came in.
@@ -150,8 +138,8 @@ pub enum Reply {
     Failed(HostError),
 }
 
-/// Reads a reply, and what was delivered before it.
-pub fn reply(text: String, delivered: Vec<u8>) -> Option<Reply> {
+/// Reads a reply.
+pub fn reply(Arrived { id, text, bytes }: Arrived) -> Option<Reply> {
     let mut position = 0;
     let kind = line(&text, &mut position);
     let reply = match &text[kind] {
@@ -162,7 +150,7 @@ pub fn reply(text: String, delivered: Vec<u8>) -> Option<Reply> {
             let has_body = &text[has_body] == "1";
             let (fields, headers) = Fields::read(text, position);
             let length = if has_body { content_length(&headers).ok().flatten() } else { Some(0) };
-            let mut response = Response::new(Body::host(Handle::Response, length));
+            let mut response = Response::new(Body::host(Handle::Response(Held::new(id)), length));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             Reply::Response(response, fields)
@@ -171,7 +159,7 @@ pub fn reply(text: String, delivered: Vec<u8>) -> Option<Reply> {
             let found = line(&text, &mut position);
             Reply::Value((&text[found] == "1").then(|| text[position..].to_owned()))
         }
-        "B" => Reply::Bytes(delivered.into()),
+        "B" => Reply::Bytes(bytes.into()),
         "N" => Reply::Counts(text[position..].split('\n').map(counted).collect()),
         _ => {
             let kind = line(&text, &mut position);
@@ -206,40 +194,46 @@ fn failure(kind: &str, message: String) -> HostError {
     }
 }
 
-/// An answer. A body that is no text is left for `body()`.
-pub fn answer(response: Response<Body>, received: &Received) -> (String, Option<Vec<u8>>) {
+/// An answer. A body that is no text is left for `body()`. `watched` says whether somebody waits for its end.
+pub fn answer(response: Response<Body>, watched: bool) -> (String, Option<Vec<u8>>) {
     let (parts, body) = response.into_parts();
     let mut text = String::with_capacity(256);
-    text.push(if received.watched { 'O' } else { 'A' });
+    text.push(if watched { 'O' } else { 'A' });
     push(&mut text, parts.status.as_str());
-    let mut binary = None;
-    let mut content = None;
-    let (kind, made_of) = match body {
-        Body::Host(_) if parts.status == StatusCode::SWITCHING_PROTOCOLS => ("upgrade", MadeOf::Client),
-        Body::Host(body) if body.handle.downcast_ref() == Some(&Handle::Own) => ("own", MadeOf::Nothing),
-        Body::Host(_) => ("stream", MadeOf::Client),
-        Body::Empty => ("none", MadeOf::Nothing),
+    let (mut fields, mut binary, mut content) = (None, None, None);
+    match body {
+        Body::Host(body) => match Handle::of(body) {
+            Some(Handle::Response(held)) => {
+                let (id, came) = held.take();
+                push_number(&mut text, u64::from(id));
+                fields = came;
+            }
+            // What the client sent does not go back to it.
+            Some(Handle::Request) | None => push(&mut text, "none"),
+        },
+        Body::Empty => push(&mut text, "none"),
         Body::Bytes(bytes) => match String::from_utf8(bytes.into()) {
             Ok(body) => {
+                push(&mut text, "text");
                 content = Some(body);
-                ("text", MadeOf::Nothing)
             }
             Err(bytes) => {
+                push(&mut text, "binary");
                 binary = Some(bytes.into_bytes());
-                ("binary", MadeOf::Nothing)
             }
         },
-    };
-    push(&mut text, kind);
-    received.response.changes(&parts.headers, made_of, &mut text);
+    }
+    let made_of = if fields.is_some() { MadeOf::Client } else { MadeOf::Nothing };
+    fields.unwrap_or_default().changes(&parts.headers, made_of, &mut text);
     if let Some(content) = content {
         push(&mut text, &content);
     }
     (text, binary)
 }
 
-/// What a task waits for, as a step.
+/// An operation that a task waits for, as a step.
 pub struct Wanted {
+    pub id: u32,
     pub text: String,
     /// What `entry.js` takes beside it.
     pub bytes: Option<Vec<u8>>,
@@ -248,34 +242,41 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// A step of a kind, whose identifier is filled in later, with its lines.
-    pub fn new(kind: &str, lines: &[&str], longest_ms: f64) -> Wanted {
+    /// A step of a kind, with its lines.
+    pub fn new(id: u32, kind: &str, lines: &[&str], longest_ms: f64) -> Wanted {
         let mut text = String::with_capacity(256);
         text.push_str(kind);
+        push_number(&mut text, u64::from(id));
         for line in lines {
             push(&mut text, line);
         }
-        Wanted { text, bytes: None, longest_ms }
+        Wanted { id, text, bytes: None, longest_ms }
     }
 
     pub fn with(self, bytes: impl Into<Vec<u8>>) -> Wanted {
         Wanted { bytes: Some(bytes.into()), ..self }
     }
-
-    /// Appends the changes that make a header section of what the client sent.
-    pub fn changes(mut self, request: &Fields, headers: &HeaderMap, made_of: MadeOf) -> Wanted {
-        request.changes(headers, made_of, &mut self.text);
-        self
-    }
 }
 
-/// A step with the identifier of its task after its kind.
-pub fn with_id(id: u32, step: &str) -> String {
-    let (kind, rest) = step.split_at(step.find('\n').unwrap_or(step.len()));
-    let mut text = String::with_capacity(step.len() + 12);
-    text.push_str(kind);
-    push_number(&mut text, u64::from(id));
-    text.push_str(rest);
+/// Operations beside those that are under way, or beside each other.
+pub fn several(wanted: &mut Vec<Wanted>) -> String {
+    let mut text = "M".to_owned();
+    push_number(&mut text, wanted.len() as u64);
+    for Wanted { text: step, .. } in wanted.drain(..) {
+        push_number(&mut text, step.split('\n').count() as u64);
+        push(&mut text, &step);
+    }
+    text
+}
+
+/// What is let go, in front of a step.
+pub fn gone(ids: &[u32], step: &str) -> String {
+    let mut text = "X".to_owned();
+    push_number(&mut text, ids.len() as u64);
+    for id in ids {
+        push_number(&mut text, u64::from(*id));
+    }
+    push(&mut text, step);
     text
 }
 

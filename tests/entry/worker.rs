@@ -32,8 +32,11 @@ pub fn build() -> Result<PathBuf> {
     std::fs::create_dir_all(&folder)?;
     let from = root.join("src/cloudflare");
     std::fs::copy(from.join("entry.js"), folder.join("index.js"))?;
-    for module in ["claims.js", "ends.js", "instance.js", "limits.js", "signatures.js"] {
-        std::fs::copy(from.join(module), folder.join(module))?;
+    for file in std::fs::read_dir(&from)? {
+        let name = file?.file_name();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "js") && name != "entry.js" {
+            std::fs::copy(from.join(&name), folder.join(&name))?;
+        }
     }
     std::fs::copy(root.join("tests/entry/edgate.js"), folder.join("edgate.js"))?;
     std::fs::write(folder.join("edgate_bg.wasm"), b"\0asm\x01\0\0\0")?;

@@ -156,7 +156,7 @@ fn end_of_an_answer_is_waited_for_behind_it() {
     let behind = reply(&behind, &["V", "1", ""]);
     assert_eq!(behind[0], "F");
     assert_eq!(body(behind[1].parse().expect("it is a number")), b"[false, true]");
-    assert_eq!(reply(&behind, &["R", "200", "0"]), ["D"]);
+    assert_eq!(gone(&reply(&behind, &["R", "200", "0"])), (vec![behind[1].clone()], vec!["D".to_owned()]));
 }
 
 #[wasm_bindgen_test]
