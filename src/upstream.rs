@@ -164,6 +164,7 @@ impl Upstream {
             body: request.content.take(),
             timeout: request.timeout.min(left),
             upgrade: request.upgrade,
+            whole: request.whole,
         };
         let result = match left.is_zero() {
             true => Err(HostError::Timeout),

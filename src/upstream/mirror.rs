@@ -34,6 +34,7 @@ pub fn begin(shadow: &Rc<Upstream>, host: &SharedHost, ex: &mut Exchange, passed
             made_of: MadeOf::Nothing,
             content: &content,
             upgrade: false,
+            whole: None,
             timeout: shadow.timeout,
             until,
             key,

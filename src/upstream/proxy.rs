@@ -133,6 +133,7 @@ pub async fn pass(
         made_of: ex.made_of(),
         content: &passed.content,
         upgrade: passed.upgrade,
+        whole: None,
         timeout: upstream.timeout,
         until: ex.until(),
         key,

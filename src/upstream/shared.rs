@@ -190,6 +190,7 @@ impl Health {
             body: crate::body::Body::Empty,
             timeout: self.timeout,
             upgrade: false,
+            whole: None,
         };
         let status = host.fetch(request).await.map_err(|error: HostError| error.to_string())?.status();
         let well = match self.statuses.as_slice() {
