@@ -38,6 +38,8 @@ use crate::rule::{Rule, source};
 use crate::secret::SecretSlot;
 use crate::template::{Source, Template};
 use crate::upstream::Upstream;
+use crate::upstream::bounds::What;
+use crate::upstream::proxy::IDEMPOTENCY_KEY;
 use fill::Form;
 use http::{HeaderName, Method, StatusCode, header};
 use shape::Shape;
@@ -183,14 +185,14 @@ impl Part {
         plan::Step {
             after: self.after.clone(),
             items: self.each.as_ref().map_or(1, |each| each.most as u64),
-            tries: upstream.map_or(1, |upstream| upstream.most_calls(Some(&self.ask.method))),
+            tries: upstream.map_or(1, |upstream| upstream.most_calls(self.ask.what())),
             timeout: upstream.map_or(Duration::ZERO, |upstream| self.timeout(upstream)),
         }
     }
 
     /// How long an answer to it may take, to its end: with all tries of its upstream, where it does not say itself.
     pub fn timeout(&self, upstream: &Upstream) -> Duration {
-        self.accept.timeout.unwrap_or_else(|| upstream.longest(&self.ask.method))
+        self.accept.timeout.unwrap_or_else(|| upstream.longest(self.ask.what()))
     }
 
     /// What its request is made of, of other parts.
@@ -229,6 +231,12 @@ fn referred(source: &Source) -> Option<&Reference> {
 }
 
 impl Ask {
+    /// What its upstream may do with it.
+    pub fn what(&self) -> What {
+        let keyed = self.headers.iter().map(|(name, _)| name).chain(&self.forward_headers);
+        What::of(&self.method, keyed.into_iter().any(|name| *name == IDEMPOTENCY_KEY))
+    }
+
     /// Shows every source in it.
     pub fn each<'a>(&'a self, see: &mut dyn FnMut(&'a Source)) {
         self.path.sources().for_each(&mut *see);

@@ -271,16 +271,20 @@ impl Exchange {
 
     /// How much of the deadline is left; `None` when it has passed.
     pub fn time_left(&self, now: Timestamp) -> Option<Duration> {
-        let deadline = self.matched.as_ref()?.deadline;
-        let deadline = deadline.min(self.within.unwrap_or(Duration::MAX));
+        let deadline = self.matched.as_ref().map(|_| self.deadline())?;
         let spent = Duration::try_from_secs_f64(now.since(self.started) / 1000.0).unwrap_or(Duration::MAX);
         deadline.checked_sub(spent).filter(|left| !left.is_zero())
     }
 
     /// When the answer must have begun; at once where there is no route.
     pub fn until(&self) -> Timestamp {
+        Timestamp(self.started.0 + self.deadline().as_secs_f64() * 1000.0)
+    }
+
+    /// How long that is, from the beginning on.
+    pub fn deadline(&self) -> Duration {
         let deadline = self.matched.as_ref().map_or(Duration::ZERO, |matched| matched.deadline);
-        Timestamp(self.started.0 + deadline.as_secs_f64() * 1000.0)
+        deadline.min(self.within.unwrap_or(Duration::MAX))
     }
 }
 

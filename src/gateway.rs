@@ -147,10 +147,11 @@ impl Gateway {
         (response, ex)
     }
 
-    /// Does what is done on a schedule: asks targets for their health.
+    /// Does what is done on a schedule, whose time it is: asks targets for their health.
     pub async fn check(&self, host: &SharedHost) {
+        let minute = host.now().whole_ms() / 60_000;
         for upstream in &self.upstreams {
-            upstream.check(host).await;
+            upstream.check(host, minute).await;
         }
     }
 

@@ -225,7 +225,7 @@ pub struct Outgoing<'a> {
     /// The most bytes of an answer of success that are read to its end right after it has come, within the same time. A
     /// host may give such a body as bytes, once all of it is there: that saves a step. Of the answer's fields, it gives
     /// those that the gateway reads.
-    pub whole: Option<u64>,
+    pub reads: Option<u64>,
 }
 
 /// What a header section began as.
@@ -252,6 +252,9 @@ pub enum HostError {
     BodyTooLarge,
     /// The platform does not allow it: an address that is not listed, a store that is not bound.
     Denied(String),
+    /// The platform sends no such request: a GET with content (Workers), a method that it does not know, or one more than
+    /// it lets a request make. It would not send it to anybody else.
+    Unsendable(String),
     /// Anything else.
     Other(String),
 }
@@ -265,6 +268,7 @@ impl fmt::Display for HostError {
             HostError::Protocol(why) => write!(f, "no valid response: {why}"),
             HostError::BodyTooLarge => f.write_str("the request body is too large"),
             HostError::Denied(why) => write!(f, "denied: {why}"),
+            HostError::Unsendable(why) => write!(f, "not sent: {why}"),
             HostError::Other(why) => f.write_str(why),
         }
     }

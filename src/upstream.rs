@@ -32,7 +32,7 @@ use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use balance::{Candidate, Pick, Turns};
-use breaker::{Change, Rules};
+use breaker::{Change, Outcome, Rules};
 use fallback::Fallback;
 use http::{Response, StatusCode, header};
 use internal_token::InternalToken;
@@ -42,7 +42,7 @@ use request::Request;
 use retry::{Budget, Failed, Next, Retry};
 use retry_after::retry_after_ms;
 use shared::Shared;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use target::{Target, Ticket};
@@ -96,6 +96,8 @@ pub struct Breaking {
 #[derive(Debug, Default)]
 pub struct State {
     turns: RefCell<Option<Turns>>,
+    /// How many copies are on their way.
+    pub copies: Rc<Cell<u32>>,
     budget: RefCell<Budget>,
 }
 
@@ -103,6 +105,8 @@ pub struct State {
 struct Course {
     /// The positions of the targets that were asked.
     asked: Vec<usize>,
+    /// Until when some of them do not want to be asked again.
+    waits: Vec<(usize, f64)>,
     /// Why the next one is.
     why: Option<&'static str>,
 }
@@ -115,33 +119,54 @@ struct Tried {
     attempt: usize,
 }
 
+impl Course {
+    /// For how many milliseconds a target does not want to be asked again.
+    fn waits_ms(&self, position: usize, now: Timestamp) -> f64 {
+        let said = self.waits.iter().rev().find(|(of, _)| *of == position);
+        said.map_or(0.0, |(_, until)| (until - now.0).max(0.0))
+    }
+}
+
+impl Tried {
+    /// Whether nobody could have done better.
+    fn is_good(&self) -> bool {
+        self.verdict.failed.is_none() && self.result.as_ref().is_ok_and(|response| !response.status().is_server_error())
+    }
+}
+
 impl Upstream {
     /// Sends a request until it has an answer that is good enough, or none that could be better, and waits until that
     /// begins.
     pub async fn send(self: &Rc<Self>, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
         self.learn(host);
+        let mut course = Course { asked: Vec::new(), waits: Vec::new(), why: request.why };
+        let mut ticket = self.pick(&**host, request, &course)?;
         self.state.budget.borrow_mut().request(host.now().0);
-        let mut course = Course { asked: Vec::new(), why: request.why };
         loop {
-            let ticket = self.pick(&**host, request, &course.asked)?;
             course.asked.push(ticket.position);
             let came = match self.hedge.filter(|_| request.only_reads()) {
                 Some(after) => self.hedged(host, request, (ticket, after), &mut course).await,
-                None => self.try_once(host, request, ticket, course.why).await,
+                None => self.try_once(host, request, &mut ticket, course.why).await,
             };
             let Some(failed) = came.verdict.failed else { return came.result };
-            match self.next(&**host, request, &came, &course) {
+            let stopped = match self.next(&**host, request, &came, &mut course) {
                 Some(Next::Again { after_ms }) => {
-                    drop(came);
                     host.sleep(Duration::from_secs_f64(after_ms / 1000.0)).await;
                     course.why = Some(failed);
+                    match self.pick(&**host, request, &course) {
+                        Ok(next) => {
+                            ticket = next;
+                            continue;
+                        }
+                        // Meanwhile the last one was left out, or the time is over: the answer that there is counts.
+                        Err(_) => "no-target",
+                    }
                 }
-                Some(Next::Stop(reason)) => {
-                    note(request, came.attempt, |attempt| attempt.stopped = Some(reason));
-                    return came.result;
-                }
+                Some(Next::Stop(reason)) => reason,
                 None => return came.result,
-            }
+            };
+            note(request, came.attempt, |attempt| attempt.stopped = Some(stopped));
+            return came.result;
         }
     }
 
@@ -150,7 +175,7 @@ impl Upstream {
         self: &Rc<Self>,
         host: &SharedHost,
         request: &Request<'_>,
-        mut ticket: Ticket<'_>,
+        ticket: &mut Ticket<'_>,
         why: Option<&'static str>,
     ) -> Tried {
         let begun = host.now();
@@ -164,7 +189,7 @@ impl Upstream {
             body: request.content.take(),
             timeout: request.timeout.min(left),
             upgrade: request.upgrade,
-            whole: request.whole,
+            reads: request.reads,
         };
         let result = match left.is_zero() {
             true => Err(HostError::Timeout),
@@ -175,10 +200,10 @@ impl Upstream {
             again: self.retry.as_ref().map(|retry| retry.statuses.as_slice()).unwrap_or_default(),
             failures: self.breaking.as_ref().map(|breaking| breaking.statuses.as_slice()).unwrap_or_default(),
             streamed: !request.content.is_kept(),
-            hurried: left < request.timeout && (attempt > 0 || request.why.is_some()),
+            hurried: left < request.timeout && left.as_secs_f64() < FRESH * request.whole.as_secs_f64(),
         };
         let verdict = judge(&result, facts);
-        self.record(host, &mut ticket, verdict, now);
+        self.record(host, ticket, verdict.outcome, now);
         note(request, attempt, |attempt| {
             attempt.duration = now.since(begun);
             attempt.outcome = match &result {
@@ -201,25 +226,30 @@ impl Upstream {
         self: &Rc<Self>,
         host: &SharedHost,
         request: &Request<'_>,
-        (ticket, after): (Ticket<'_>, Duration),
+        (mut ticket, after): (Ticket<'_>, Duration),
         course: &mut Course,
     ) -> Tried {
-        let one: Task<'_, Tried> = Box::pin(self.try_once(host, request, ticket, course.why));
+        let one: Task<'_, Tried> = Box::pin(self.try_once(host, request, &mut ticket, course.why));
         let one = match first(one, host.sleep(after)).await {
             First::One(came, _) => return came,
             First::Other(one, ()) => one,
         };
-        let Some(ticket) = self.second(&**host, request, &course.asked) else { return one.await };
-        course.asked.push(ticket.position);
-        let other: Task<'_, Tried> = Box::pin(self.try_once(host, request, ticket, Some("hedge")));
+        let Some(mut second) = self.second(&**host, request, &course.asked) else { return one.await };
+        course.asked.push(second.position);
+        let other: Task<'_, Tried> = Box::pin(self.try_once(host, request, &mut second, Some("hedge")));
         let (came, rest) = match first(one, other).await {
             First::One(came, other) => (came, other),
             First::Other(one, came) => (came, one),
         };
-        match came.verdict.failed {
-            None => came,
-            Some(_) => rest.await,
+        if !came.is_good() {
+            return rest.await;
         }
+        drop(rest);
+        // Whoever is asked to see whether it is well, and is late, is not. Of others, to be late says nothing.
+        if ticket.is_probe() {
+            self.record(host, &mut ticket, Outcome::Bad, host.now());
+        }
+        came
     }
 
     /// A target that was not asked yet, for a request that takes long, where the budget has room for it.
@@ -235,10 +265,14 @@ impl Upstream {
     }
 
     /// What is done after a try that was no success. `None` where nothing is ever tried again.
-    fn next(&self, host: &dyn Host, request: &Request<'_>, came: &Tried, course: &Course) -> Option<Next> {
+    fn next(&self, host: &dyn Host, request: &Request<'_>, came: &Tried, course: &mut Course) -> Option<Next> {
         let retry = self.retry.as_ref().filter(|_| came.verdict.hopeful)?;
         let now = host.now();
         let response = came.result.as_ref().ok();
+        let said = response.and_then(|response| retry_after_ms(response.headers(), now.0));
+        if let (Some(said), Some(last)) = (said, course.asked.last()) {
+            course.waits.push((*last, now.0 + said));
+        }
         let next = match (self.candidates(now.0, &course.asked).as_slice(), self.candidates(now.0, &[]).as_slice()) {
             ([_, ..], _) => Some(retry::Target::Another),
             ([], [_, ..]) => Some(retry::Target::Same),
@@ -249,22 +283,38 @@ impl Upstream {
             repeatable: request.repeatable || (came.verdict.unsent && !request.may_be_done.get()),
             replayable: request.content.is_kept(),
             next,
-            retry_after_ms: response.and_then(|response| retry_after_ms(response.headers(), now.0)),
+            retry_after_ms: match next {
+                Some(retry::Target::Same) => self.soonest(course, now),
+                _ => said,
+            },
             is_throttled: response.is_some_and(|response| response.status() == StatusCode::TOO_MANY_REQUESTS),
-            left_ms: request.time_left(now).unwrap_or_default().as_secs_f64() * 1000.0,
+            // A try that has hardly any time comes to nothing.
+            left_ms: (request.time_left(now).unwrap_or_default().as_secs_f64() - LEAST * request.timeout.as_secs_f64())
+                * 1000.0,
         };
         Some(retry.decide(&failed, &mut self.state.budget.borrow_mut(), uniform(host), now.0))
     }
 
-    /// The target for the next try: one that was not asked yet, if there is one.
-    fn pick(&self, host: &dyn Host, request: &Request<'_>, asked: &[usize]) -> Result<Ticket<'_>, Reject> {
+    /// In how many milliseconds the first of the targets that were all asked wants to be asked again.
+    fn soonest(&self, course: &Course, now: Timestamp) -> Option<f64> {
+        let waits = self.candidates(now.0, &[]).into_iter().map(|one| course.waits_ms(one.position, now));
+        waits.min_by(f64::total_cmp).filter(|wait| *wait > 0.0)
+    }
+
+    /// The target for the next try: one that was not asked yet, if there is one; else one that wants to be asked again.
+    fn pick(&self, host: &dyn Host, request: &Request<'_>, course: &Course) -> Result<Ticket<'_>, Reject> {
         let now = host.now();
         if request.time_left(now).is_none() {
             return Err(Reject::DeadlineExceeded);
         }
-        let mut candidates = self.candidates(now.0, asked);
+        let mut candidates = self.candidates(now.0, &course.asked);
         if candidates.is_empty() {
             candidates = self.candidates(now.0, &[]);
+            // Clocks are as fine as a millisecond, and so is what is waited for.
+            let due = |one: &Candidate| course.waits_ms(one.position, now) <= 1.0;
+            if candidates.iter().any(due) {
+                candidates.retain(due);
+            }
         }
         self.enter(host, &candidates, request.key).ok_or_else(|| self.unavailable(now))
     }
@@ -287,11 +337,11 @@ impl Upstream {
 
     /// The targets that may get a request, without some.
     fn candidates(&self, now: f64, without: &[usize]) -> Vec<Candidate> {
-        // Where all are said to be unwell, it is more likely that whoever asks them is.
-        let believed = self.targets.iter().any(|target| target.weight > 0 && !target.unhealthy.get());
+        // Where nobody else is left, it is more likely that whoever asks them for their health is not well.
+        let may = |target: &Target| target.weight > 0 && target.until(now).is_none();
+        let believed = self.targets.iter().any(|target| may(target) && !target.is_unwell(now));
         let fits = |(position, target): &(usize, &Target)| {
-            let well = !(believed && target.unhealthy.get());
-            target.weight > 0 && well && !without.contains(position) && target.until(now).is_none()
+            may(target) && !(believed && target.is_unwell(now)) && !without.contains(position)
         };
         let candidate = |(position, target): (usize, &Target)| Candidate {
             position,
@@ -303,9 +353,11 @@ impl Upstream {
     }
 
     /// Tells a target's breaker, and the log where that changes something.
-    fn record(self: &Rc<Self>, host: &SharedHost, ticket: &mut Ticket<'_>, verdict: Verdict, now: Timestamp) {
+    fn record(self: &Rc<Self>, host: &SharedHost, ticket: &mut Ticket<'_>, outcome: Outcome, now: Timestamp) {
         let Some(Breaking { rules, .. }) = &self.breaking else { return };
-        let Some(change) = ticket.settle(rules, verdict.outcome, self.may_open(), now.0) else { return };
+        let Some(change) = ticket.settle(rules, outcome, self.left_out(now.0) < self.most_ejected, now.0) else {
+            return;
+        };
         let open = units::Duration(Duration::from_millis(rules.open_ms as u64));
         let left = format!("it gets no requests for {open}");
         let (level, message) = match change {
@@ -320,9 +372,10 @@ impl Upstream {
         }
     }
 
-    /// Whether one more target may be left out.
-    fn may_open(&self) -> bool {
-        self.targets.iter().filter(|target| target.is_open()).count() < self.most_ejected
+    /// How many targets are left out, of those that would get requests.
+    fn left_out(&self, now: f64) -> usize {
+        let out = |target: &&Target| target.weight > 0 && (target.is_open() || target.is_unwell(now));
+        self.targets.iter().filter(out).count()
     }
 
     fn subject(&self, position: usize) -> Subject<'_> {
@@ -381,6 +434,12 @@ impl Upstream {
         self.internal_token.iter().map(|token| &token.secret)
     }
 }
+
+/// A try has what its deadline gives it where so much of that is left: else others have taken their time.
+const FRESH: f64 = 0.9;
+
+/// How much of its time-out a further try must have at least.
+const LEAST: f64 = 0.05;
 
 /// How many second requests there may be on top, where there is no budget for retries.
 const HEDGES: f64 = 0.2;

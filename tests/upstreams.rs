@@ -277,6 +277,124 @@ fn verdicts_that_nobody_renews_are_forgotten() {
 }
 
 #[test]
+fn a_minute_is_asked_for_once_and_a_store_that_fails_changes_nothing() {
+    let world = World::default();
+    let host = world.host();
+    let instance = instance(json!({ "balance": "in_order", "health": { "path": "/health" } }));
+    world.set_down("a");
+    (0..3).for_each(|_| check(&instance, &host));
+    assert_eq!(world.take_calls()["a"], 1, "another trigger of the same minute is none");
+    assert_eq!(events(&host), Vec::<String>::new());
+    // What an instance has found out, it knows, though a store may still have what was before.
+    host.advance(60 * SECOND);
+    host.set_value("STATE", "edgate.health.edgate.orders", "{}");
+    check(&instance, &host);
+    assert_eq!(events(&host), ["orders 1: it is not well: disconnected: down"]);
+    let bare = Rc::new(MemoryHost::new(|_| Answer {
+        after: Duration::ZERO,
+        result: Err(HostError::Disconnected("down".to_owned())),
+    }));
+    check(&instance, &bare);
+    assert_eq!(events(&bare), ["orders null: what is known of its targets cannot be read"]);
+    world.take_calls();
+    assert_eq!(get(&instance, &host), 200);
+    assert!(!world.take_calls().contains_key("a"));
+}
+
+#[test]
+fn whoever_is_left_gets_requests_however_others_were_left_out() {
+    let world = World::default();
+    let host = world.host();
+    let more = json!({ "breaker": { "failures": 1 }, "health": { "path": "/health", "unhealthy": 1 } });
+    let instance = instance(more);
+    ["a", "b"].into_iter().for_each(|target| world.set_down(target));
+    check(&instance, &host);
+    ["a", "b"].into_iter().for_each(|target| world.set_up(target));
+    assert_eq!(get(&instance, &host), 200);
+    world.set_down("c");
+    assert_eq!(get(&instance, &host), 502);
+    // All that is left are those that are said to be unwell.
+    (0..4).for_each(|_| assert_eq!(get(&instance, &host), 200));
+}
+
+#[test]
+fn what_others_say_is_no_reason_to_ask_nobody() {
+    let world = World::default();
+    let host = world.host();
+    let more = json!({ "breaker": { "share": true, "open": "10s" } });
+    let tells = instance(json!({ "breaker": { "share": true, "failures": 1, "open": "10s" } }));
+    ["a", "b", "c"].into_iter().for_each(|target| world.set_down(target));
+    (0..3).for_each(|_| assert_eq!(get(&tells, &host), 502));
+    ["a", "b", "c"].into_iter().for_each(|target| world.set_up(target));
+    let follows = instance(more.clone());
+    (0..6).for_each(|_| assert_eq!(get(&follows, &host), 200));
+    // A time that nobody could have meant is as long as one's own.
+    let stored = finish(host.get("STATE", "edgate.open.edgate.orders")).unwrap().unwrap().unwrap();
+    let mut table: BTreeMap<String, f64> = serde_json::from_slice(&stored).unwrap();
+    let first = table.keys().next().unwrap().clone();
+    table.insert(first, 1e300);
+    host.set_value("STATE", "edgate.open.edgate.orders", serde_json::to_string(&table).unwrap());
+    let follows = instance(more);
+    get(&follows, &host);
+    host.advance(11 * SECOND);
+    host.set_value("STATE", "edgate.open.edgate.orders", "{}");
+    world.take_calls();
+    (0..6).for_each(|_| assert_eq!(get(&follows, &host), 200));
+    assert_eq!(world.take_calls().len(), 3);
+}
+
+#[test]
+fn copies_for_somebody_slow_do_not_pile_up() {
+    let copies = Rc::new(RefCell::new(0));
+    let counted = Rc::clone(&copies);
+    let host = Rc::new(MemoryHost::new(move |request| {
+        *counted.borrow_mut() += u32::from(request.url.starts_with("http://shadow"));
+        Answer { after: Duration::ZERO, result: Ok(Response::new(Body::Empty)) }
+    }));
+    let document = json!({
+        "upstream": { "orders": { "url": "http://a.test" }, "shadow": { "url": "http://shadow.test" } },
+        "route": { "all": { "match": { "path": "/{*rest}" }, "upstream": "orders", "mirror": { "upstream": "shadow" } } },
+    });
+    let mut mistakes = Vec::new();
+    let sections = Sections::from_document(document, &mut mistakes);
+    let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
+    let shared: SharedHost = host.clone();
+    for _ in 0..100 {
+        let answer = finish(Rc::clone(&instance).handle(Rc::clone(&shared), request(Method::GET)));
+        assert!(answer.is_some_and(|response| response.status() == 200));
+    }
+    let mirrored = host.take_log().iter().filter(|line| line.contains("\"mirror\":\"shadow\"")).count();
+    host.run_later();
+    assert_eq!((mirrored, *copies.borrow()), (64, 64));
+    assert_eq!(get(&instance, &host), 200);
+    assert_eq!(*copies.borrow(), 65);
+}
+
+#[test]
+fn a_slow_client_is_no_slow_target() {
+    let host = Rc::new(MemoryHost::new(|_| Answer {
+        after: Duration::from_millis(400),
+        result: Ok(Response::new(Body::Empty)),
+    }));
+    let mut document = json!({
+        "upstream": { "orders": { "url": "http://a.test", "timeout": "1s", "breaker": { "failures": 1, "open": "1m" } } },
+        "route": { "all": { "match": { "path": "/{*rest}" }, "upstream": "orders", "deadline": "2s" } },
+    });
+    // Whoever held the request back before the upstream was asked: here, a limit whose counters are slow.
+    document["limit"] =
+        json!({ "slow": { "rate": "9/1s", "key": "global", "accuracy": "exact", "timeout": "1800ms" } });
+    document["route"]["all"]["limits"] = json!(["slow"]);
+    let mut mistakes = Vec::new();
+    let sections = Sections::from_document(document, &mut mistakes);
+    let instance = Instance::new(Capabilities::of(Platform::Cloudflare), sections, mistakes);
+    host.set_counting(edgate::memory::counters::Counting::Slow);
+    assert_eq!(get(&instance, &host), 504);
+    host.set_counting(edgate::memory::counters::Counting::Well);
+    host.advance(2 * SECOND);
+    assert_eq!(get(&instance, &host), 200);
+}
+
+#[test]
 fn targets_are_asked_as_often_as_was_said() {
     let world = World::default();
     let host = world.host();
@@ -296,6 +414,7 @@ fn an_instance_that_has_just_begun_has_the_last_good_answers() {
         let mut response = Response::new(Body::bytes(vec![0, 159, 146, 150]));
         response.headers_mut().insert("content-type", "application/octet-stream".parse().expect("a value"));
         response.headers_mut().insert("x-made-by", "orders".parse().expect("a value"));
+        response.headers_mut().insert("cache-control", "max-age=60".parse().expect("a value"));
         let result = if *is_fresh.borrow() { Ok(response) } else { Err(HostError::Unreachable("down".to_owned())) };
         Answer { after: Duration::ZERO, result }
     }));

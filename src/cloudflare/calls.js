@@ -4,10 +4,10 @@ import { body } from "./edgate.js";
 import { hold } from "./bodies.js";
 import { change, namesOthers, wanted } from "./fields.js";
 
-// F, id, method, URL, body, limit, time-out, upgrade, whole, changes. Gives a promise of the reply, which fails for
+// F, id, method, URL, body, limit, time-out, upgrade, most, changes. Gives a promise of the reply, which fails for
 // nothing: it is one promise, and no function waits, since each costs as much as a header section.
 export function call(lines, cx, beside) {
-  const [, id, method, url, kind, limit, timeout, upgrade, whole] = lines;
+  const [, id, method, url, kind, limit, timeout, upgrade, most] = lines;
   const headers = change(lines, 9, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream. One that nobody
@@ -42,7 +42,7 @@ export function call(lines, cx, beside) {
         // A response that comes too late is let go. An upstream may answer a request whose body it did not get all of.
         if (late) return response.body?.cancel();
         try {
-          if (whole && isKnown(response, Number(whole))) {
+          if (most && isKnown(response, Number(most))) {
             begun = response;
             return response.arrayBuffer().then(
               (content) => {
@@ -50,6 +50,7 @@ export function call(lines, cx, beside) {
                 reply([seen(response, 2, wanted.response), new Uint8Array(content)]);
               },
               (error) => {
+                if (late) return;
                 clearTimeout(timer);
                 reply(broken(id, cx, response, `E\ndisconnected\n${error}`));
               },
@@ -57,7 +58,7 @@ export function call(lines, cx, beside) {
           }
           clearTimeout(timer);
           if (counted?.over) return reply("E\nbody-too-large\n");
-          const text = seen(response, response.body ? 1 : 0, (own && !whole) || namesOthers(response.headers) ? null : wanted.response);
+          const text = seen(response, response.body ? 1 : 0, (own && !most) || namesOthers(response.headers) ? null : wanted.response);
           hold(cx, id, response);
           reply(text);
         } catch (error) {
@@ -67,11 +68,15 @@ export function call(lines, cx, beside) {
       },
       (error) => {
         clearTimeout(timer);
-        // workerd has the same words for every way in which an upstream gives no answer.
-        reply(`E\n${counted?.over ? "body-too-large" : "disconnected"}\n${error}`);
+        reply(`E\n${counted?.over ? "body-too-large" : unsent(error)}\n${error}`);
       },
     );
   });
+}
+
+// workerd has the same words for every way in which an upstream gives no answer, and others for what it does not send.
+function unsent(error) {
+  return error instanceof TypeError || /^Too many subrequests/.test(error?.message) ? "unsendable" : "disconnected";
 }
 
 // Whether a body can be read in one go: it is no longer than it says, since nothing unpacks it.

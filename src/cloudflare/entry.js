@@ -26,11 +26,11 @@ export default {
       return lost(error);
     }
   },
-  // What is done at a time, which is no client's request.
+  // What is done at a time, which is no client's request. It is done for the time that was meant: it may be late.
   async scheduled(controller, env, ctx) {
     try {
       configure(env);
-      await drive(schedule(Date.now()), begun(new Request("http://schedule.invalid/"), env, ctx));
+      await drive(schedule(controller.scheduledTime), begun(new Request("http://schedule.invalid/"), env, ctx));
     } catch (error) {
       lost(error);
     }

@@ -194,6 +194,7 @@ fn failure(kind: &str, message: String) -> HostError {
         "timeout" => HostError::Timeout,
         "disconnected" => HostError::Disconnected(message),
         "body-too-large" => HostError::BodyTooLarge,
+        "unsendable" => HostError::Unsendable(message),
         "denied" => HostError::Denied(message),
         _ => HostError::Other(message),
     }

@@ -5,6 +5,7 @@ use crate::aggregate::plan;
 use crate::gateway::{Action, Route};
 use crate::policy::Policy;
 use crate::upstream::Upstream;
+use crate::upstream::bounds::What;
 use crate::upstream::proxy::Proxy;
 use std::rc::Rc;
 
@@ -40,7 +41,7 @@ pub fn of_policies(policies: &[Policy]) -> u64 {
 
 /// All tries of an upstream, of the one that stands in for it, and of the one that gets a copy.
 fn of_proxy(proxy: &Proxy, upstreams: &[Rc<Upstream>]) -> u64 {
-    let of = |position: usize| upstreams.get(position).map_or(1, |upstream| upstream.most_calls(None));
+    let of = |position: usize| upstreams.get(position).map_or(1, |upstream| upstream.most_calls(What::Reads));
     let whole = |position: usize| {
         let fallback = upstreams.get(position).and_then(|upstream| upstream.fallback.as_ref()?.upstream);
         of(position) + fallback.map_or(0, of)

@@ -92,8 +92,8 @@ impl One<'_> {
         let One { section, place, scope, .. } = self;
         within(section.timeout, WAIT, &place.key("timeout"), diagnostics);
         let addresses = self.addresses(diagnostics);
-        let several = addresses.iter().filter(|(_, weight)| *weight > 0).count() > 1;
-        if !several && self.complete {
+        let active = addresses.iter().filter(|(_, weight)| *weight > 0).count();
+        if active < 2 && self.complete {
             self.alone(diagnostics);
         }
         let breaking = section.breaker.as_ref().map(|breaker| self.breaking(breaker, diagnostics));
@@ -108,9 +108,9 @@ impl One<'_> {
             timeout: section.timeout.map_or(TIMEOUT, |timeout| timeout.0),
             retry: section.retry.as_ref().map(|retry| self.retry(retry, diagnostics)),
             hedge: section.hedge.as_ref().map(|hedge| self.hedge(hedge, diagnostics)),
-            most_ejected: self.most_ejected(addresses.len(), diagnostics),
+            most_ejected: self.most_ejected(active, diagnostics),
             shared: self.shared(diagnostics),
-            fallback: section.fallback.as_ref().map(|fallback| self.fallback(fallback, diagnostics)),
+            fallback: section.fallback.as_ref().map(|fallback| self.fallback(fallback, &addresses, diagnostics)),
             targets: addresses.into_iter().map(|(base, weight)| Target::new(base, weight, rules.as_ref())).collect(),
             breaking,
             internal_token,

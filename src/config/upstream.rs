@@ -185,9 +185,11 @@ pub struct Fallback {
     /// Another upstream, for requests that may be tried again. Its own fallback is not.
     pub upstream: Option<String>,
     /// How old the last good answer to the same request may be: 1 s to 30 d. Kept are answers to GET with status 200 that
-    /// are for everybody and have a known length of 128 KB at most: in the instance, and in `gateway.store` where there is
-    /// one.
+    /// say that they are for everybody (`public`, `max-age` or `stale-if-error` in `Cache-Control`) and have a known length
+    /// of 128 KB at most: in the instance, and in `gateway.store` where there is one.
     pub stale: Option<Duration>,
+    /// Whether answers whose `Cache-Control` says none of that are kept, too: for services that answer all clients alike.
+    pub stale_unmarked: bool,
     /// A fixed answer.
     pub respond: Option<Respond>,
     /// Statuses of answers that are not good enough, from 500 on. 502, 503 and 504 when not given.

@@ -115,14 +115,14 @@ fn has_content(status: StatusCode) -> bool {
 /// The request to an upstream, and whether its body turned out too large.
 pub fn outgoing(request: Outgoing<'_>) -> Result<(types::Request, Rc<Cell<bool>>), HostError> {
     let Outgoing { method, url, headers, body, .. } = request;
-    let bad = |what: &str| HostError::Other(format!("the host does not take the {what}"));
+    let bad = |what: &str| HostError::Unsendable(format!("the host does not take the {what}"));
     let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("address"))?;
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let over = Rc::new(Cell::new(false));
     // A body without a length is sent in chunks, which not every server takes.
     let length =
         body.length().filter(|_| matches!(body, Body::Bytes(_)) && !headers.contains_key(header::CONTENT_LENGTH));
-    let fields = list(headers, length).map_err(|error| HostError::Other(error.to_string()))?;
+    let fields = list(headers, length).map_err(|error| HostError::Unsendable(error.to_string()))?;
     let (contents, end) = content(body, &over);
     let (request, _sent) = types::Request::new(fields, contents, end, None);
     let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };

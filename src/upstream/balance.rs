@@ -37,7 +37,7 @@ pub enum Pick {
 }
 
 /// Whose turn it is: each target has a time at which it is due, and one that gets a request is due again later by as much as
-/// its weight is smaller. So each gets its share of any number of requests, and is off by one at most.
+/// its weight is smaller. So each gets its share of any number of requests, and is off by a few at most.
 #[derive(Debug, Clone, Default)]
 pub struct Turns {
     due: Vec<f64>,
@@ -181,7 +181,8 @@ mod tests {
             }
         }
 
-        /// Of any number of requests, each has its share, off by less than two.
+        /// Of any number of requests, each has its share, off by one for its own beginning, and by its part of one for the
+        /// beginning of each.
         #[test]
         fn turns_hold_the_weights(weights in prop::collection::vec(1..20u32, 1..7), seed: u64, requests in 1..400usize) {
             let all = candidates(&weights);
@@ -193,7 +194,8 @@ mod tests {
             let total: u32 = weights.iter().sum();
             for (weight, count) in weights.iter().zip(counts) {
                 let share = requests as f64 * f64::from(*weight) / f64::from(total);
-                prop_assert!((f64::from(count) - share).abs() < 2.0, "{count} of {share}");
+                let most = 1.0 + weights.len() as f64 * f64::from(*weight) / f64::from(total);
+                prop_assert!((f64::from(count) - share).abs() <= most, "{count} of {share}");
             }
         }
 

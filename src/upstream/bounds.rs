@@ -6,27 +6,48 @@ use super::retry::{Retry, is_idempotent};
 use http::Method;
 use std::time::Duration;
 
+/// What may be done with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Two targets may be asked at once.
+    Reads,
+    /// It may be tried again.
+    Repeatable,
+    /// Only where no target has seen it.
+    Once,
+}
+
 impl Upstream {
-    /// How many requests come of one. Any method where none is given.
-    pub fn most_calls(&self, method: Option<&Method>) -> u64 {
-        let tries = self.tries(method).map_or(1, |retry| retry.attempts as u64);
-        let reads = method.is_none_or(|method| *method == Method::GET || *method == Method::HEAD);
+    /// How many requests come of one.
+    pub fn most_calls(&self, what: What) -> u64 {
+        let tries = self.tries(what).map_or(1, |retry| retry.attempts as u64);
         // The last try may have a second target asked beside it.
-        tries + u64::from(self.hedge.is_some() && reads)
+        tries + u64::from(self.hedge.is_some() && what == What::Reads)
     }
 
     /// How long it takes until the answer to the last try begins.
-    pub fn longest(&self, method: &Method) -> Duration {
-        let hedge = self.hedge.unwrap_or_default();
+    pub fn longest(&self, what: What) -> Duration {
+        let hedge = self.hedge.filter(|_| what == What::Reads).unwrap_or_default();
         let once = self.timeout.saturating_add(hedge);
-        let Some(retry) = self.tries(Some(method)) else { return once };
+        let Some(retry) = self.tries(what) else { return once };
         let tries = u32::try_from(retry.attempts).unwrap_or(u32::MAX);
         once.saturating_mul(tries).saturating_add(retry.longest_pauses())
     }
 
     /// How it tries again, where it may.
-    fn tries(&self, method: Option<&Method>) -> Option<&Retry> {
-        self.retry.as_ref().filter(|retry| method.is_none_or(is_idempotent) || retry.tells_unsent)
+    fn tries(&self, what: What) -> Option<&Retry> {
+        self.retry.as_ref().filter(|retry| what != What::Once || retry.tells_unsent)
+    }
+}
+
+impl What {
+    /// What a request is: `keyed` where it says by a key of its own that it is the same one.
+    pub fn of(method: &Method, keyed: bool) -> What {
+        match *method {
+            Method::GET | Method::HEAD => What::Reads,
+            _ if keyed || is_idempotent(method) => What::Repeatable,
+            _ => What::Once,
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub enum Admission {
 /// What a request that passed is known by when it comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
-    probe: bool,
+    pub probe: bool,
     generation: u32,
 }
 
@@ -101,6 +101,11 @@ impl Breaker {
             }
             State::Open { .. } | State::HalfOpen { .. } => Admission::Probe,
         }
+    }
+
+    /// Until when it is open, where it is and has no probe yet.
+    pub fn opened(&self) -> Option<f64> {
+        if let State::Open { until } = self.state { Some(until) } else { None }
     }
 
     /// Whether it is not closed.
@@ -310,7 +315,12 @@ mod tests {
         Enter,
         /// The oldest that is under way comes back.
         Back(Outcome),
+        /// It is lost, and nobody says so.
         Forget,
+        /// Nobody waits for it any more.
+        Abandon,
+        /// Others say that it should be open for so long.
+        Others(f64),
         Wait(f64),
     }
 
@@ -320,6 +330,8 @@ mod tests {
             4 => Just(Step::Enter),
             4 => outcome.prop_map(Step::Back),
             1 => Just(Step::Forget),
+            1 => Just(Step::Abandon),
+            1 => (0..700u32).prop_map(|ms| Step::Others(f64::from(ms))),
             2 => (0..300u32).prop_map(|ms| Step::Wait(f64::from(ms))),
         ]
     }
@@ -343,7 +355,13 @@ mod tests {
                 match step {
                     Step::Wait(ms) => now += ms,
                     Step::Forget if !under_way.is_empty() => drop(under_way.remove(0)),
-                    Step::Forget => {}
+                    Step::Abandon if !under_way.is_empty() => breaker.abandon(under_way.remove(0).0),
+                    Step::Forget | Step::Abandon => {}
+                    Step::Others(ms) => {
+                        if breaker.open_until(now + ms, now) {
+                            open_until = now + ms;
+                        }
+                    }
                     Step::Enter => {
                         let looked = breaker.look(now);
                         let pass = breaker.enter(now, 100.0);
@@ -352,9 +370,7 @@ mod tests {
                             prop_assert!(now >= open_until, "it passed while it was open");
                             under_way.push((pass, now));
                         }
-                        let probing = under_way.iter().filter(|(pass, at)| {
-                            pass.probe && pass.generation == breaker.generation && now < at + 100.0
-                        });
+                        let probing = under_way.iter().filter(|(pass, at)| pass.probe && now < at + 100.0);
                         prop_assert!(probing.count() <= 1, "two probes at once");
                     }
                     Step::Back(outcome) if !under_way.is_empty() => {

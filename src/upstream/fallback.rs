@@ -3,13 +3,14 @@
 
 use super::Upstream;
 use super::proxy::{Came, Passed, pass};
+use super::retry::is_idempotent;
 use super::stale::Stale;
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::host::SharedHost;
 use crate::reject::Reject;
 use crate::respond::Respond;
-use http::Response;
+use http::{HeaderName, Method, Response};
 use std::rc::Rc;
 
 /// What is done where an upstream fails.
@@ -30,30 +31,35 @@ impl Fallback {
         (upstream, upstreams): (&Rc<Upstream>, &[Rc<Upstream>]),
         host: &SharedHost,
         ex: &mut Exchange,
-        passed: &Passed,
+        (passed, fields): (&Passed, &[HeaderName]),
     ) -> Result<Response<Body>, Reject> {
+        let seat = upstream.seat(&**host, ex);
+        let other = self.upstream.and_then(|position| upstreams.get(position));
+        let other = other.map(|other| (other, other.seat(&**host, ex)));
+        upstream.hide(&mut ex.headers);
+        let asked = self.stale.as_ref().and_then(|stale| Some((stale, stale.asked(ex, passed, fields)?)));
         // A token for one upstream is nothing for another one.
         let headers = upstream.internal_token.as_ref().map(|_| ex.headers.clone());
-        let mut came = pass(upstream, host, ex, passed, None).await;
-        if let Some(stale) = self.stale.as_ref().filter(|_| self.is_enough(&came.result)) {
-            came.result = stale.keep(host, ex, &passed.target, came.result).await;
+        let mut came = pass((upstream, seat), host, ex, passed, None).await;
+        if let Some((stale, asked)) = asked.as_ref().filter(|_| self.is_enough(&came.result)) {
+            came.result = stale.keep(host, ex, asked, came.result).await;
         }
         if self.is_enough(&came.result) {
             return came.result;
         }
-        let other = self.upstream.and_then(|position| upstreams.get(position));
-        if let Some(other) = other.filter(|_| goes_elsewhere(&came, passed)) {
+        if let Some((other, seat)) = other.filter(|_| goes_elsewhere(&came, &ex.method, passed)) {
             if let Some(headers) = headers {
                 ex.headers = headers;
             }
-            came = pass(other, host, ex, passed, Some("fallback")).await;
+            other.hide(&mut ex.headers);
+            came = pass((other, seat), host, ex, passed, Some("fallback")).await;
             if self.is_enough(&came.result) {
                 ex.notes.fallback = Some("upstream");
                 return came.result;
             }
         }
-        if let Some(stale) = &self.stale
-            && let Some(response) = stale.find(host, ex, &passed.target, &came.result).await
+        if let Some((stale, asked)) = asked
+            && let Some(response) = stale.find(host, ex, &asked, &came.result).await
         {
             ex.notes.fallback = Some("stale");
             return Ok(response);
@@ -86,7 +92,7 @@ fn is_the_upstreams(reject: &Reject) -> bool {
     }
 }
 
-/// Whether another upstream may be asked to do it.
-fn goes_elsewhere(came: &Came, passed: &Passed) -> bool {
-    passed.content.is_there() && (passed.repeatable || !came.may_be_done)
+/// Whether another upstream may be asked to do it. It has never seen the `Idempotency-Key` of what another one has done.
+fn goes_elsewhere(came: &Came, method: &Method, passed: &Passed) -> bool {
+    passed.content.is_there() && (is_idempotent(method) || !came.may_be_done)
 }

@@ -2,12 +2,10 @@
 //! for its fallback.
 
 use super::Upstream;
-use super::proxy::IDEMPOTENCY_KEY;
+use super::proxy::is_repeatable;
 use super::request::{Content, Request};
-use super::retry::is_idempotent;
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
-use crate::headers::has;
 use crate::host::{MadeOf, SharedHost, Timestamp};
 use crate::reject::Reject;
 use http::{HeaderMap, Method, Response};
@@ -52,12 +50,13 @@ impl Upstream {
             made_of: MadeOf::Nothing,
             content: &content,
             upgrade: false,
-            whole: Some(most),
+            reads: Some(most),
             // Where there is one try, it has all the time.
             timeout: self.retry.as_ref().map_or(within, |_| self.timeout),
             until: Timestamp(host.now().0 + within.as_secs_f64() * 1000.0),
+            whole: within,
             key: self.key(ex),
-            repeatable: is_idempotent(&method) || has(&headers, &IDEMPOTENCY_KEY),
+            repeatable: is_repeatable(&method, &headers),
             why: None,
             attempts: RefCell::default(),
             may_be_done: Cell::new(false),

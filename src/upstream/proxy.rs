@@ -13,7 +13,7 @@ use crate::host::{Host, HostError, SharedHost};
 use crate::interest::Interest;
 use crate::limit::key::Key;
 use crate::reject::Reject;
-use http::{HeaderName, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -28,6 +28,17 @@ pub struct Proxy {
     pub path: PathRewrite,
     pub query: QueryRewrite,
     pub websocket: bool,
+    /// The fields that the route sets. What it sets there is its own, and decides about the answer.
+    pub fields: Vec<HeaderName>,
+}
+
+/// Where a request belongs among the targets of an upstream.
+#[derive(Debug, Clone, Default)]
+pub struct Seat {
+    /// What decides it, where something does.
+    pub key: Option<u64>,
+    /// What keeps the client there, where nothing did before.
+    pub cookie: Option<HeaderValue>,
 }
 
 /// What keeps a client, or a key, at its target.
@@ -47,10 +58,13 @@ pub static HANDSHAKE: [HeaderName; 3] =
 pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The largest body of a request that is copied, in bytes.
-const MOST_MIRRORED: u64 = 64_000;
+pub const MOST_MIRRORED: u64 = 64_000;
 
 /// The largest body that is kept for another upstream, in bytes.
 const MOST_KEPT: u64 = 64_000;
+
+/// The largest body that is read before it is sent only so that it is known who fails: the client, or the target. In bytes.
+const MOST_JUDGED: u64 = 16_000;
 
 /// What is sent, to whichever upstream.
 pub struct Passed {
@@ -96,30 +110,33 @@ impl Proxy {
         let chosen = choose(&self.split, &**host, ex).unwrap_or(self.upstream);
         let upstream = upstreams.get(chosen).ok_or(Reject::NotConfigured)?;
         let mirror = self.mirror.as_ref().filter(|mirror| mirror.takes(&**host, ex));
-        let repeatable = is_idempotent(&ex.method) || has(&ex.headers, &IDEMPOTENCY_KEY);
+        let repeatable = is_repeatable(&ex.method, &ex.headers);
         let most = upstream.most_kept(repeatable).max(mirror.map_or(0, |_| MOST_MIRRORED));
         let content = content(host, ex, most).await?;
         let passed = Passed { target, content, upgrade: self.websocket && ex.hop.websocket, repeatable };
         own_fields(ex, &passed);
         if let Some(shadow) = mirror.and_then(|mirror| upstreams.get(mirror.upstream)) {
-            mirror::begin(shadow, host, ex, &passed);
+            mirror::begin((upstream, shadow), host, ex, &passed);
         }
         match &upstream.fallback {
-            Some(fallback) => fallback.pass((upstream, upstreams), host, ex, &passed).await,
-            None => pass(upstream, host, ex, &passed, None).await.result,
+            Some(fallback) => fallback.pass((upstream, upstreams), host, ex, (&passed, &self.fields)).await,
+            None => {
+                let seat = upstream.seat(&**host, ex);
+                upstream.hide(&mut ex.headers);
+                pass((upstream, seat), host, ex, &passed, None).await.result
+            }
         }
     }
 }
 
 /// Passes a request on to one upstream.
 pub async fn pass(
-    upstream: &Rc<Upstream>,
+    (upstream, seat): (&Rc<Upstream>, Seat),
     host: &SharedHost,
     ex: &mut Exchange,
     passed: &Passed,
     why: Option<&'static str>,
 ) -> Came {
-    let (key, cookie) = upstream.stick(&**host, ex);
     if let Some(token) = &upstream.internal_token {
         let unsigned = token.unsigned(host, ex);
         if let Err(reject) = token.add(host, &unsigned, &mut ex.headers).await {
@@ -133,10 +150,11 @@ pub async fn pass(
         made_of: ex.made_of(),
         content: &passed.content,
         upgrade: passed.upgrade,
-        whole: None,
+        reads: None,
         timeout: upstream.timeout,
         until: ex.until(),
-        key,
+        whole: ex.deadline(),
+        key: seat.key,
         repeatable: passed.repeatable,
         why,
         attempts: RefCell::default(),
@@ -145,7 +163,7 @@ pub async fn pass(
     let mut result = upstream.send(host, &request).await;
     let may_be_done = request.may_be_done.get();
     ex.notes.attempts.append(&mut request.attempts.into_inner());
-    if let (Ok(response), Some(cookie)) = (&mut result, cookie) {
+    if let (Ok(response), Some(cookie)) = (&mut result, seat.cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Came { result, may_be_done }
@@ -156,7 +174,9 @@ impl Upstream {
     fn most_kept(&self, repeatable: bool) -> u64 {
         let of_retry = self.retry.as_ref().filter(|retry| repeatable || retry.tells_unsent).map(|retry| retry.max_body);
         let elsewhere = self.fallback.as_ref().is_some_and(|fallback| fallback.upstream.is_some() && repeatable);
-        of_retry.unwrap_or_default().max(if elsewhere { MOST_KEPT } else { 0 })
+        let others = [(elsewhere, MOST_KEPT), (self.breaking.is_some(), MOST_JUDGED)];
+        let most = others.into_iter().filter_map(|(keeps, most)| keeps.then_some(most)).max();
+        of_retry.max(most).unwrap_or_default()
     }
 
     /// The number that decides about the target, where the request has what it is made of.
@@ -170,19 +190,33 @@ impl Upstream {
         }
     }
 
-    /// The number that decides about the target, and the cookie that keeps a client there, where it has none yet.
-    pub fn stick(&self, host: &dyn Host, ex: &mut Exchange) -> (Option<u64>, Option<HeaderValue>) {
-        let known = self.key(ex);
-        let Balance::Sticky(Sticky::Cookie { name, max_age }) = &self.balance else { return (known, None) };
-        remove_cookie(&mut ex.headers, name);
-        if known.is_some() {
-            return (known, None);
+    /// Where a request belongs.
+    pub fn seat(&self, host: &dyn Host, ex: &Exchange) -> Seat {
+        let key = self.key(ex);
+        let Balance::Sticky(Sticky::Cookie { name, max_age }) = &self.balance else {
+            return Seat { key, cookie: None };
+        };
+        if key.is_some() {
+            return Seat { key, cookie: None };
         }
         let mut bytes = [0; 8];
         host.random(&mut bytes);
         let session = u64::from_be_bytes(bytes);
-        (Some(hash::mix(session)), set_cookie(name, session, *max_age, ex.client.scheme))
+        Seat { key: Some(hash::mix(session)), cookie: set_cookie(name, session, *max_age, ex.client.scheme) }
     }
+
+    /// Takes away the cookie of the gateway's own, which no upstream sees.
+    pub fn hide(&self, headers: &mut HeaderMap) {
+        if let Balance::Sticky(Sticky::Cookie { name, .. }) = &self.balance {
+            remove_cookie(headers, name);
+        }
+    }
+}
+
+/// Whether doing it twice does no harm. An empty key names nothing.
+pub fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
+    let keyed = || headers.get(&IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty());
+    is_idempotent(method) || (has(headers, &IDEMPOTENCY_KEY) && keyed())
 }
 
 /// What a client's cookie says: a number that means nothing but where it belongs.

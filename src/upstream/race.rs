@@ -1,4 +1,4 @@
-//! Two things at once, in one task: plain futures of this thread, each polled when the task is.
+//! Several things at once, in one task: plain futures of this thread, each polled when the task is.
 
 use crate::host::Task;
 use std::future::poll_fn;
@@ -25,4 +25,19 @@ pub async fn first<'a, A, B>(one: Task<'a, A>, other: Task<'a, B>) -> First<'a, 
         Poll::Pending
     })
     .await
+}
+
+/// Waits until all of some futures have come to their end. Gives back what they came to, in their order.
+pub async fn all<T: Unpin>(mut tasks: Vec<Task<'_, T>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        for (task, done) in tasks.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
+            if let Poll::Ready(value) = task.as_mut().poll(cx) {
+                *done = Some(value);
+            }
+        }
+        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }

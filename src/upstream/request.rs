@@ -20,11 +20,13 @@ pub struct Request<'a> {
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
     /// The most bytes of an answer of success that are read to its end, within the same time.
-    pub whole: Option<u64>,
+    pub reads: Option<u64>,
     /// How long each try may take until its answer begins.
     pub timeout: Duration,
     /// When its answer must have begun, whichever try that is of.
     pub until: Timestamp,
+    /// How long that was when it was received.
+    pub whole: Duration,
     /// What decides which target it belongs to, where something does.
     pub key: Option<u64>,
     /// Whether doing it twice does no harm.

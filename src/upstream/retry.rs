@@ -25,7 +25,8 @@ pub struct Retry {
 /// Over how long the budget is taken, in milliseconds.
 pub const WINDOW_MS: f64 = 10_000.0;
 
-/// How many more tries there may always be in that time: an instance with few requests needs some.
+/// How many more tries there may be in that time beside the share, where there were as many requests: an instance with few
+/// requests needs some. One may always be.
 pub const FLOOR: u32 = 10;
 
 /// Requests, and tries on top of them.
@@ -47,7 +48,8 @@ impl Budget {
     /// Takes one more try, if there is one left.
     pub fn take(&mut self, share: f64, now: f64) -> Option<()> {
         let [requests, more] = self.0.sums(now);
-        let most = f64::from(FLOOR) + share * f64::from(requests);
+        let requests = f64::from(requests);
+        let most = (f64::from(FLOOR) + share * requests).min(requests + 1.0);
         (f64::from(more) + 1.0 <= most).then(|| self.0.add(1, now))
     }
 }
@@ -203,8 +205,8 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
         /// The budget's law: in any time of the window's length, however requests come and fail, there are never more tries
-        /// on top than the share of the requests of that time and of one such time before, and the floor. So with 100% an
-        /// upstream that fails gets no more than twice its requests, and with 20% a fifth more.
+        /// on top than the share of the requests of that time and of one such time before, and the floor; and never more than
+        /// those requests, and one. So an upstream that fails gets no more than twice its requests.
         #[test]
         fn retries_never_exceed_the_budget(
             share in 0..=100u32,
@@ -226,13 +228,14 @@ mod tests {
                     let since = |times: &[f64], span: f64| times.iter().filter(|at| now - **at < span).count() as f64;
                     let within = since(&more, WINDOW_MS * 0.9);
                     let seen = since(&requests, WINDOW_MS);
-                    prop_assert!(within <= f64::from(FLOOR) + share * seen, "{within} on top of {seen}");
+                    let most = (f64::from(FLOOR) + share * seen).min(seen + 1.0);
+                    prop_assert!(within <= most, "{within} on top of {seen}");
                 }
             }
         }
 
-        /// A client that always fails, with all it may: its upstream gets at most (1 + share) times its requests, and the
-        /// floor, however often each may be tried.
+        /// A client that always fails, with all it may: its upstream gets at most twice its requests, and one for each window,
+        /// however often each may be tried; and where there are many, (1 + share) times its requests, and the floor.
         #[test]
         fn retries_never_double_the_load(attempts in 2..10usize, share in 0..=100u32, pause in 1..200u32, requests in 1..400u32) {
             let retry = Retry { attempts, budget: f64::from(share) / 100.0, ..retry() };
@@ -250,8 +253,9 @@ mod tests {
             }
             // A floor for each window that has begun, and one for its beginning.
             let windows = f64::from(requests * pause) / (WINDOW_MS * 0.9) + 2.0;
-            let most = (1.0 + retry.budget) * f64::from(requests) + windows * f64::from(FLOOR);
-            prop_assert!(f64::from(tries) <= most, "{tries} tries of {requests}");
+            let requests = f64::from(requests);
+            let most = (1.0 + retry.budget) * requests + windows * f64::from(FLOOR);
+            prop_assert!(f64::from(tries) <= most.min(2.0 * requests + windows), "{tries} tries of {requests}");
         }
 
         /// A pause is never longer than it may be, nor than what is left.

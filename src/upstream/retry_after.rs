@@ -1,5 +1,4 @@
-//! `Retry-After`: seconds, or a date (RFC 9110, sections 10.2.3 and 5.6.7). Of dates, the one form that may be written
-//! today is read.
+//! `Retry-After`: seconds, or a date (RFC 9110, sections 10.2.3 and 5.6.7).
 
 use crate::headers::has;
 use http::{HeaderMap, header};
@@ -19,17 +18,28 @@ pub fn retry_after_ms(headers: &HeaderMap, now_ms: f64) -> Option<f64> {
     }
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` in milliseconds since 1970.
+/// A date in milliseconds since 1970, in any of the three forms that recipients must take: `Sun, 06 Nov 1994 08:49:37 GMT`,
+/// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
 pub fn date_ms(text: &str) -> Option<f64> {
-    let parts: Vec<&str> = text.split(' ').collect();
-    let [_, day, month, year, time, "GMT"] = parts.as_slice() else { return None };
-    let number = |text: &str, length: usize| {
-        (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<i64>().ok())?
+    let parts: Vec<&str> = text.split([' ', ',', '-']).filter(|part| !part.is_empty()).collect();
+    let (day, month, year, time) = match parts.as_slice() {
+        [_, day, month, year, time, "GMT"] => (day, month, year, time),
+        [_, month, day, time, year] => (day, month, year, time),
+        _ => return None,
+    };
+    let number = |text: &str, most: usize| {
+        (text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<i64>().ok())?
+    };
+    // Of two digits, a year that nobody could have meant is one of the century before.
+    let year = match number(year, 4)? {
+        year @ 70..=99 => year + 1900,
+        year @ 0..=69 => year + 2000,
+        year => year,
     };
     let month = MONTHS.iter().zip(1i64..).find(|(name, _)| *name == month).map(|(_, number)| number)?;
     let clock: Vec<&str> = time.split(':').collect();
     let [hours, minutes, seconds] = clock.as_slice() else { return None };
-    let day = days(number(year, 4)?, month, number(day, 2)?);
+    let day = days(year, month, number(day, 2)?);
     let seconds = (number(hours, 2)? * 60 + number(minutes, 2)?) * 60 + number(seconds, 2)?;
     Some((day * 86_400 + seconds) as f64 * 1e3)
 }
@@ -58,7 +68,9 @@ mod tests {
         assert_eq!(date_ms("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0.0));
         assert_eq!(date_ms("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000.0));
         assert_eq!(date_ms("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199_000.0));
-        for text in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49 GMT"] {
+        assert_eq!(date_ms("Sunday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777_000.0));
+        assert_eq!(date_ms("Sun Nov  6 08:49:37 1994"), Some(784_111_777_000.0));
+        for text in ["", "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov -994 08:49:37 UTC"] {
             assert_eq!(date_ms(text), None, "{text}");
         }
     }

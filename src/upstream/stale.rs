@@ -4,9 +4,12 @@
 //! They are kept in the instance, up to 8 MB of all upstreams together, and in a key-value store where there is one, so
 //! that an instance that has just begun has them too.
 
+use super::proxy::Passed;
+use super::race::{First, first};
+use super::verdict::blame;
 use crate::body::Body;
 use crate::exchange::Exchange;
-use crate::headers::{HOP_BY_HOP, elements, has};
+use crate::headers::{elements, has, remove_hop_by_hop};
 use crate::host::{SharedHost, Timestamp};
 use crate::reject::Reject;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
@@ -22,8 +25,10 @@ use std::time::Duration;
 /// Where the last good answers of an upstream are.
 #[derive(Debug)]
 pub struct Stale {
-    /// The upstream's name: its answers are no other one's.
-    pub of: Rc<str>,
+    /// The gateway's name, and the upstream's with its addresses: answers are no other one's.
+    pub of: String,
+    /// Whether answers that say nothing of caching are for everybody, too.
+    pub unmarked: bool,
     /// How old they may be.
     pub most: Duration,
     /// The key-value store where instances share them.
@@ -31,6 +36,13 @@ pub struct Stale {
     /// The gateway's name, in `Cache-Status`.
     pub gateway: Rc<str>,
     pub shelf: Rc<RefCell<Shelf>>,
+}
+
+/// A request whose answer may be kept, or found: what it is known by, and whether it is somebody's own.
+#[derive(Debug)]
+pub struct Asked {
+    key: [u8; 32],
+    is_own: bool,
 }
 
 /// The answers of all upstreams that an instance has, the one that was used last at the end. There are few, so that they
@@ -70,6 +82,9 @@ const MOST_ANSWERS: usize = 1_000;
 /// as this is as good.
 const WRITE_MS: f64 = 60_000.0;
 
+/// How long a store may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The fields of requests that an answer may depend on. Those alone are seen on every platform.
 pub static VARY: [HeaderName; 4] = [header::ACCEPT, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE, header::ORIGIN];
 
@@ -79,30 +94,58 @@ pub static PRIVATE: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, he
 /// What forbids to keep an answer, or to use it when it is stale (RFC 9111, sections 3 and 4.2.4).
 const FORBIDDING: [&str; 6] = ["no-store", "no-cache", "private", "must-revalidate", "proxy-revalidate", "s-maxage"];
 
+/// What says that an answer is not for one client alone, and may be kept for a while.
+const MARKING: [&str; 3] = ["public", "max-age", "stale-if-error"];
+
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 impl Stale {
+    /// What a request is known by: all of it that decides about its answer, but for what `Vary` names. `None` for one that is
+    /// no plain GET. `fields` are those that its route sets.
+    pub fn asked(&self, ex: &Exchange, passed: &Passed, fields: &[HeaderName]) -> Option<Asked> {
+        if ex.method != Method::GET || !passed.content.is_empty() {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        let mut add = |part: &str| {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        };
+        add(&self.of);
+        // What upstreams are told of the client's request, if they are.
+        [ex.client.scheme, &ex.client.host, &ex.path].into_iter().for_each(&mut add);
+        add(ex.query.as_deref().unwrap_or_default());
+        add(&passed.target);
+        add(ex.matched.as_ref().map_or("", |matched| &matched.name));
+        for name in fields {
+            add(&said(&ex.headers, name).unwrap_or_default());
+        }
+        let shows = |name: &HeaderName| has(&ex.headers, name) && !fields.contains(name);
+        let is_own = ex.identity.is_some() || [header::AUTHORIZATION, header::COOKIE].iter().any(shows);
+        Some(Asked { key: hash.finalize().into(), is_own })
+    }
+
     /// Keeps a good answer, if it is one to keep, and passes it on.
     pub async fn keep(
         &self,
         host: &SharedHost,
         ex: &Exchange,
-        target: &str,
+        asked: &Asked,
         result: Result<Response<Body>, Reject>,
     ) -> Result<Response<Body>, Reject> {
         let response = result?;
-        let Some(vary) = varies(ex, &response).filter(|_| is_for_everybody(ex, &response)) else {
+        let Some(vary) = varies(ex, &response).filter(|_| self.is_for_everybody(ex, asked, &response)) else {
             return Ok(response);
         };
         let (parts, body) = response.into_parts();
         let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
-        let body = host.collect(body, MOST_BODY, left).await.map_err(|_| Reject::UpstreamFailed)?;
+        let body = host.collect(body, MOST_BODY, left).await.map_err(|error| blame(&error))?;
         let mut headers = parts.headers.clone();
-        HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
+        remove_hop_by_hop(&mut headers);
+        headers.remove(header::CONTENT_LENGTH);
         let answer = Rc::new(Answer { at: host.now().0, headers, body: body.clone(), vary });
-        let key = self.key(target);
-        if self.shelf.borrow_mut().put(key, Rc::clone(&answer)) {
-            self.write(host, key, &answer);
+        if self.shelf.borrow_mut().put(asked.key, Rc::clone(&answer)) {
+            self.write(host, asked.key, &answer);
         }
         Ok(Response::from_parts(parts, Body::bytes(body)))
     }
@@ -112,34 +155,49 @@ impl Stale {
         &self,
         host: &SharedHost,
         ex: &Exchange,
-        target: &str,
+        asked: &Asked,
         failed: &Result<Response<Body>, Reject>,
     ) -> Option<Response<Body>> {
-        if ex.method != Method::GET {
-            return None;
-        }
-        let key = self.key(target);
+        let Asked { key, is_own } = *asked;
         let known = self.shelf.borrow_mut().get(&key).filter(|answer| self.fits(answer, ex, host.now()));
         let answer = match (known, &self.store) {
             (Some(answer), _) => answer,
             (None, Some(store)) => {
-                let stored = host.get(store, &name(&key)).await.ok()??;
+                let name = name(&key);
+                let First::One(stored, _) = first(host.get(store, &name), host.sleep(PATIENCE)).await else {
+                    return None;
+                };
+                let stored = stored.ok()??;
                 let answer = Rc::new(Answer::read(&stored).filter(|answer| self.fits(answer, ex, host.now()))?);
                 self.shelf.borrow_mut().put(key, Rc::clone(&answer));
                 answer
             }
             (None, None) => return None,
         };
-        Some(self.response(&answer, host.now(), failed))
+        // What was for somebody whom nobody knows is not for somebody else, unless it says so.
+        (!is_own || says(&answer.headers, "public")).then(|| self.response(&answer, host.now(), failed))
     }
 
-    fn key(&self, target: &str) -> [u8; 32] {
-        Sha256::new().chain_update(&*self.of).chain_update([0]).chain_update(target).finalize().into()
+    /// Whether an answer can be kept for everybody who asks the same.
+    fn is_for_everybody(&self, ex: &Exchange, asked: &Asked, response: &Response<Body>) -> bool {
+        let fields = response.headers();
+        let marked = || MARKING.iter().any(|word| says(fields, word));
+        response.status() == StatusCode::OK
+            && response.body().length().is_some_and(|length| length <= MOST_BODY)
+            && !has(fields, &header::SET_COOKIE)
+            // Workers decodes what is read, and Spin does not.
+            && !has(fields, &header::CONTENT_ENCODING)
+            && !FORBIDDING.iter().any(|word| says(fields, word))
+            && !says(&ex.headers, "no-store")
+            // RFC 9111, section 3.5.
+            && if asked.is_own { says(fields, "public") } else { self.unmarked || marked() }
     }
 
     fn fits(&self, answer: &Answer, ex: &Exchange, now: Timestamp) -> bool {
         let same = |(name, value): &(HeaderName, Option<String>)| said(&ex.headers, name) == *value;
-        now.0 - answer.at <= self.most.as_secs_f64() * 1000.0 && answer.vary.iter().all(same)
+        // Clocks are not quite alike, and nothing is from the future.
+        let age = now.0 - answer.at;
+        (-60_000.0..=self.most.as_secs_f64() * 1000.0).contains(&age) && answer.vary.iter().all(same)
     }
 
     fn write(&self, host: &SharedHost, key: [u8; 32], answer: &Rc<Answer>) {
@@ -171,25 +229,13 @@ impl Stale {
     }
 }
 
-/// Whether an answer can be kept for everybody who asks the same.
-fn is_for_everybody(ex: &Exchange, response: &Response<Body>) -> bool {
-    let fields = response.headers();
-    let says = |fields: &HeaderMap, word: &str| {
-        let mut directives = elements(fields, &header::CACHE_CONTROL);
-        directives
-            .any(|directive| directive.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(word)))
-    };
-    let is_own = ex.identity.is_some() || has(&ex.headers, &header::AUTHORIZATION) || has(&ex.headers, &header::COOKIE);
-    ex.method == Method::GET
-        && response.status() == StatusCode::OK
-        && response.body().length().is_some_and(|length| length <= MOST_BODY)
-        && !has(fields, &header::SET_COOKIE)
-        // Workers decodes what is read, and Spin does not.
-        && !has(fields, &header::CONTENT_ENCODING)
-        && !FORBIDDING.iter().any(|word| says(fields, word))
-        && !says(&ex.headers, "no-store")
-        // RFC 9111, section 3.5.
-        && (!is_own || says(fields, "public"))
+/// Whether `Cache-Control` has a directive. One for no time at all marks nothing, and forbids as well as any.
+fn says(fields: &HeaderMap, word: &str) -> bool {
+    elements(fields, &header::CACHE_CONTROL).any(|directive| {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        let nothing = MARKING.contains(&word) && value.trim().trim_matches('"') == "0";
+        name.trim().eq_ignore_ascii_case(word) && !nothing
+    })
 }
 
 /// What of the request the answer depends on. `None` where that is more than is seen.
@@ -239,6 +285,9 @@ impl Answer {
             let (name, value) = (pair.get(0)?.as_str()?, pair.get(1)?.as_str()?);
             headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?);
         }
+        // Nobody of this version writes these.
+        remove_hop_by_hop(&mut headers);
+        [header::SET_COOKIE, header::CONTENT_LENGTH].iter().for_each(|name| drop(headers.remove(name)));
         let vary = pairs("vary")?.iter().map(|pair| {
             let name = pair.get(0)?.as_str()?.parse::<HeaderName>().ok()?;
             Some((name, pair.get(1)?.as_str().map(str::to_owned)))

@@ -16,8 +16,8 @@ pub struct Target {
     pub number: u64,
     in_flight: Cell<u32>,
     breaker: Option<RefCell<Breaker>>,
-    /// Whether those who ask for its health say that it is not well.
-    pub unhealthy: Cell<bool>,
+    /// Until when it is not well, as those who ask for its health say.
+    pub unwell: Cell<f64>,
 }
 
 /// A request on its way to a target. However it ends, the target has one less on its way.
@@ -33,7 +33,7 @@ impl Target {
     pub fn new(base: String, weight: u32, rules: Option<&Rules>) -> Target {
         let number = number(&base);
         let breaker = rules.map(|rules| RefCell::new(Breaker::new(rules)));
-        Target { base, weight, number, in_flight: Cell::new(0), breaker, unhealthy: Cell::new(false) }
+        Target { base, weight, number, in_flight: Cell::new(0), breaker, unwell: Cell::new(f64::NEG_INFINITY) }
     }
 
     pub fn in_flight(&self) -> u32 {
@@ -48,6 +48,16 @@ impl Target {
     /// Whether its breaker is not closed.
     pub fn is_open(&self) -> bool {
         self.breaker.as_ref().is_some_and(|breaker| breaker.borrow().is_open())
+    }
+
+    /// Whether those who ask for its health say that it is not well.
+    pub fn is_unwell(&self, now: f64) -> bool {
+        now < self.unwell.get()
+    }
+
+    /// Until when its breaker is open, where it is.
+    pub fn opened(&self) -> Option<f64> {
+        self.breaker.as_ref().and_then(|breaker| breaker.borrow().opened())
     }
 
     /// Until when its breaker lets nothing through.
@@ -75,6 +85,11 @@ impl Target {
 }
 
 impl Ticket<'_> {
+    /// Whether it is to see if the target is well again, and has not.
+    pub fn is_probe(&self) -> bool {
+        self.pass.is_some_and(|pass| pass.probe)
+    }
+
     /// Tells the breaker what came of it.
     pub fn settle(&mut self, rules: &Rules, outcome: Outcome, may_open: bool, now: f64) -> Option<Change> {
         let (pass, breaker) = (self.pass.take()?, self.target.breaker.as_ref()?);

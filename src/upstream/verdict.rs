@@ -61,6 +61,7 @@ fn judge_error(error: &HostError, facts: Facts<'_>) -> Verdict {
         HostError::Protocol(_) => fault("protocol", its_own),
         HostError::Other(_) => fault("other", its_own),
         HostError::BodyTooLarge => Verdict { hopeful: false, ..fault("body-too-large", Outcome::Nothing) },
+        HostError::Unsendable(_) => Verdict { hopeful: false, unsent: true, ..fault("unsendable", Outcome::Nothing) },
     }
 }
 
@@ -73,6 +74,7 @@ pub fn blame(error: &HostError) -> Reject {
         | HostError::Disconnected(_)
         | HostError::Protocol(_)
         | HostError::Denied(_)
+        | HostError::Unsendable(_)
         | HostError::Other(_) => Reject::UpstreamFailed,
     }
 }
@@ -110,6 +112,12 @@ mod tests {
         }
         let refused = judge_error(&HostError::Unreachable(String::new()), streamed);
         assert_eq!((refused.outcome, refused.unsent), (Outcome::Bad, true));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_says_nothing_of_anybody() {
+        let verdict = judge_error(&HostError::Unsendable(String::new()), FACTS);
+        assert_eq!((verdict.outcome, verdict.unsent, verdict.hopeful), (Outcome::Nothing, true, false));
     }
 
     #[test]

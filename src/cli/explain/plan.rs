@@ -67,7 +67,7 @@ fn describe(part: &Part, aggregate: &Aggregate, written: &Value, upstream: Optio
         0 | 1 => {}
         targets => words.push(format!("or another of {targets} targets")),
     }
-    match upstream.map_or(1, |upstream| upstream.most_calls(Some(&part.ask.method))) {
+    match upstream.map_or(1, |upstream| upstream.most_calls(part.ask.what())) {
         1 => {}
         tries => words.push(format!("{tries} tries at most")),
     }

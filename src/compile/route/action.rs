@@ -113,7 +113,10 @@ impl One<'_> {
         }
         let (path, query) = self.rewrite(patterns, diagnostics);
         let (split, mirror) = self.others(upstream, patterns, diagnostics);
-        Some(Proxy { upstream: position?, split, mirror, path, query, websocket: self.section.websocket })
+        // A name that is none was told of already.
+        let set = self.section.request_headers.iter().flat_map(|edits| edits.set.keys().chain(edits.add.keys()));
+        let fields = set.filter_map(|name| name.parse().ok()).collect();
+        Some(Proxy { upstream: position?, split, mirror, path, query, websocket: self.section.websocket, fields })
     }
 
     /// The upstreams beside the route's own.

@@ -1,6 +1,6 @@
 //! What happens where a target, or all of an upstream's, fail: tries, breakers, fallbacks.
 
-use super::{Code, Diagnostic, Diagnostics, One, Place, within};
+use super::{Code, Diagnostic, Diagnostics, One, Place, TIMEOUT, within};
 use crate::compile::route::action::respond;
 use crate::compile::{out_of_range, size, unknown_upstream};
 use crate::config::units::Duration;
@@ -54,7 +54,14 @@ impl One<'_> {
     }
 
     pub fn hedge(&self, hedge: &section::Hedge, diagnostics: &mut Diagnostics) -> Std {
-        within(Some(hedge.after), PAUSE, &self.place.key("hedge").key("after"), diagnostics);
+        let place = self.place.key("hedge").key("after");
+        within(Some(hedge.after), PAUSE, &place, diagnostics);
+        let timeout = self.section.timeout.map_or(TIMEOUT, |timeout| timeout.0);
+        if hedge.after.0 >= timeout {
+            let message = format!("the first target has given up by then: `timeout` is {}", Duration(timeout));
+            diagnostics
+                .push(Diagnostic::new(Code::BadUpstream, place.clone(), message, "never").help("write a shorter time"));
+        }
         hedge.after.0
     }
 
@@ -103,7 +110,12 @@ impl One<'_> {
         most
     }
 
-    pub fn fallback(&self, fallback: &section::Fallback, diagnostics: &mut Diagnostics) -> Fallback {
+    pub fn fallback(
+        &self,
+        fallback: &section::Fallback,
+        addresses: &[(String, u32)],
+        diagnostics: &mut Diagnostics,
+    ) -> Fallback {
         let place = self.place.key("fallback");
         if fallback.upstream.is_none() && fallback.stale.is_none() && fallback.respond.is_none() && self.complete {
             let message = "the fallback does not say what to do";
@@ -111,6 +123,11 @@ impl One<'_> {
             diagnostics.push(Diagnostic::new(Code::BadUpstream, place.clone(), message, "nothing").help(help));
         }
         within(fallback.stale, Std::from_secs(1)..=Std::from_secs(30 * 86_400), &place.key("stale"), diagnostics);
+        if fallback.stale_unmarked && fallback.stale.is_none() {
+            let message = "`stale_unmarked` says which answers are kept";
+            let place = place.key("stale_unmarked").name();
+            diagnostics.push(Diagnostic::new(Code::MisplacedKey, place, message, "no `stale`"));
+        }
         if fallback.respond.as_ref().is_some_and(|respond| respond.delay.is_some()) {
             let message = "whoever waits for an upstream has waited";
             let place = place.key("respond").key("delay").name();
@@ -119,15 +136,18 @@ impl One<'_> {
         let failures = |status: u16| (500..=599).contains(&status);
         Fallback {
             upstream: self.other(fallback.upstream.as_deref(), &place.key("upstream"), diagnostics),
-            stale: fallback.stale.map(|most| self.stale(most)),
+            stale: fallback.stale.map(|most| self.stale(most, fallback.stale_unmarked, addresses)),
             respond: fallback.respond.as_ref().and_then(|one| respond(one, &place.key("respond"), diagnostics)),
             statuses: statuses(fallback.statuses.as_deref(), &UNAVAILABLE, failures, &place, diagnostics),
         }
     }
 
-    fn stale(&self, most: Duration) -> Stale {
+    fn stale(&self, most: Duration, unmarked: bool, addresses: &[(String, u32)]) -> Stale {
+        let addresses = addresses.iter().map(|(base, _)| base.as_str());
+        let of: Vec<&str> = [self.scope.gateway, self.name].into_iter().chain(addresses).collect();
         Stale {
-            of: Rc::from(self.name),
+            of: of.join("\n"),
+            unmarked,
             most: most.0,
             store: self.scope.store.clone(),
             gateway: Rc::from(self.scope.gateway),

@@ -6,7 +6,7 @@ use crate::compile::out_of_range;
 use crate::config::upstream as section;
 use crate::path::is_one_spelling;
 use crate::upstream::shared::{Health, Shared};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration as Std;
 
@@ -25,7 +25,14 @@ impl One<'_> {
         }
         let store = self.scope.store.as_ref().filter(|_| breaker || health.is_some())?;
         let name = [self.scope.gateway, ".", self.name].concat();
-        Some(Shared { store: Rc::clone(store), name, breaker, health, asked: Cell::new(f64::NEG_INFINITY) })
+        Some(Shared {
+            store: Rc::clone(store),
+            name,
+            breaker,
+            health,
+            asked: Cell::new(f64::NEG_INFINITY),
+            found: RefCell::default(),
+        })
     }
 
     fn health(&self, health: &section::Health, diagnostics: &mut Diagnostics) -> Health {
