@@ -62,19 +62,23 @@ const SOME: Duration = Duration::from_millis(900);
 /// Longer than the deadline of the route, which is 3 s.
 const LONG: Duration = Duration::from_millis(3_800);
 
-/// After each failure all is well for a while.
-pub const PHASES: [Phase; 13] = [
+/// Between two that fail all is well for a while, for as long as it takes until nobody waits for what hung.
+pub const PHASES: [Phase; 17] = [
     well(SOME),
     phase("the news close connections", What::Closes(NEWS), &[Part::News], Kind::WithoutNews),
+    well(SOME),
     phase("users are killed", What::UsersKilled, &[Part::User, Part::News], Kind::Failed),
     well(SOME),
     phase("orders are killed", What::OrdersKilled, &[Part::Orders, Part::First, Part::Totals], Kind::Failed),
     well(SOME),
     phase("one order is broken", What::Says(SECOND, 503), &[Part::Totals], Kind::Failed),
+    well(SOME),
     phase("the first order closes connections", What::Closes(FIRST), &[Part::First, Part::Totals], Kind::Failed),
-    Phase { time: LONG, ..phase("the news hang", What::Hangs(NEWS), &[Part::News], Kind::WithoutNews) },
+    well(SOME),
     phase("the user is not there", What::Says(USER, 404), &[], Kind::NoPage),
     phase("all are killed", What::BothKilled, &Part::ALL, Kind::Failed),
+    well(SOME),
+    Phase { time: LONG, ..phase("the news hang", What::Hangs(NEWS), &[Part::News], Kind::WithoutNews) },
     Phase { time: LONG, ..phase("the user hangs", What::Hangs(USER), &[Part::User], Kind::Late) },
     well(LONG),
 ];
