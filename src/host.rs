@@ -242,6 +242,10 @@ pub struct Outgoing<'a> {
     pub timeout: Duration,
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
+    /// The most bytes of an answer of success that are read to its end right after it has come, within the same time. A
+    /// host may give such a body as bytes, once all of it is there: that saves a step. Of the answer's fields, it gives
+    /// those that the gateway reads.
+    pub reads: Option<u64>,
 }
 
 /// What a header section began as.

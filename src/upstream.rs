@@ -217,6 +217,7 @@ impl Upstream {
             body: request.content.take(),
             timeout: request.timeout.min(left),
             upgrade: request.upgrade,
+            reads: request.reads,
         };
         let result = match left.is_zero() {
             true => Err(HostError::Timeout),

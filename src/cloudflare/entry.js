@@ -205,8 +205,8 @@ function told(holds) {
 function go(cx, lines, reply) {
   if (cx.instance !== worker.instanceId) throw new Error("the instance of this request has ended");
   if (typeof reply !== "string") {
-    reply.forEach((piece) => deliver(piece));
-    reply = "B";
+    for (let at = 1; at < reply.length; at++) deliver(reply[at]);
+    reply = reply[0];
   }
   return resume(Number(lines[1]), Date.now(), reply);
 }

@@ -173,7 +173,7 @@ impl Host for WorkersHost {
 
     fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
         Box::pin(async move {
-            let Outgoing { method, url, headers, made_of, body, timeout, upgrade } = request;
+            let Outgoing { method, url, headers, made_of, body, timeout, upgrade, reads } = request;
             let mut bytes = None;
             let (kind, limit) = match body {
                 Body::Empty => ("none", String::new()),
@@ -190,8 +190,9 @@ impl Host for WorkersHost {
             };
             let ms = milliseconds(timeout);
             let upgrade = if upgrade { "1" } else { "0" };
-            let mut digits = itoa::Buffer::new();
-            let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade];
+            let (mut digits, mut most) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let reads = reads.map_or("", |bytes| most.format(bytes));
+            let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade, reads];
             let mut wanted = Wanted { bytes, ..self.wanted("F", &lines, ms as f64) };
             self.received.borrow().fields.changes(headers, made_of, &mut wanted.text);
             match self.talk.ask(wanted).await {

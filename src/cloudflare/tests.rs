@@ -307,6 +307,7 @@ async fn fetch(host: &WorkersHost, headers: &HeaderMap, content: Body) -> Result
         body: content,
         timeout: Duration::from_secs(5),
         upgrade: false,
+        reads: None,
     };
     host.fetch(request).await
 }
@@ -345,6 +346,7 @@ fn own_response_leaves_that_of_the_clients_upstream_alone() {
             body: Body::Empty,
             timeout: Duration::from_secs(5),
             upgrade: false,
+            reads: None,
         };
         let response = host.fetch(outgoing).await.expect("there is a response");
         fetch(&host, &headers, Body::Empty).await.expect("there is a response");

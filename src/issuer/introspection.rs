@@ -128,6 +128,7 @@ impl Introspection {
             body: Body::Bytes(Bytes::from(body)),
             timeout: self.timeout,
             upgrade: false,
+            reads: None,
         };
         let response = host.fetch(request).await.map_err(|error| error.to_string())?;
         let status = response.status();

@@ -153,6 +153,7 @@ pub async fn pass(
         made_of: ex.made_of(),
         content: &passed.content,
         upgrade: passed.upgrade,
+        reads: None,
         timeout: upstream.timeout,
         until: ex.until(),
         whole: ex.deadline(),

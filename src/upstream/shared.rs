@@ -242,6 +242,7 @@ impl Health {
             body: Body::Empty,
             timeout: self.timeout,
             upgrade: false,
+            reads: None,
         };
         host.fetch(request).await.map(|response| response.status())
     }

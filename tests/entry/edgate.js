@@ -35,7 +35,7 @@ export function resume(id, _now, reply) {
   if (task === undefined) throw new Error(`nobody waits for ${id}`);
   tasks.delete(id);
   if (reply === "B") task.delivered = delivered;
-  const told = reply === "B" ? `B ${hex(delivered)}` : reply;
+  const told = reply === "B" || delivered.length > 0 ? `${reply} ${hex(delivered)}` : reply;
   task.seen.push(task.names[id] === undefined ? told : `${task.names[id]}: ${told}`);
   delivered = [];
   return next(task);

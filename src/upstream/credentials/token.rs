@@ -144,6 +144,7 @@ impl TokenSource {
             body: Body::Bytes(Bytes::from(body)),
             timeout: self.timeout,
             upgrade: false,
+            reads: None,
         };
         let response = host.fetch(request).await.map_err(|error| error.to_string())?;
         let status = response.status();
