@@ -30,7 +30,12 @@ impl Aggregate {
         ex.notes.parts = notes.map(|(at, (part, state))| state.note(part, outcome(&self.parts, &states, at))).collect();
         let mut answer = match end {
             End::All => self.whole(ex, &states),
-            End::Stopped(at) => Ok(self.stopped(ex, at)),
+            End::Stopped(at) => {
+                // What is said may have come of what is lacking, or of what stands in.
+                let is_lacking = |state: &State| state.outcome.is_some_and(|outcome| !outcome.is_complete());
+                ex.notes.complete = states.iter().any(is_lacking).then_some(false);
+                Ok(self.stopped(ex, at))
+            }
             End::Failed(at) => Err(self.failed(&states, at)),
         };
         if let (Ok(response), Some(timing)) = (&mut answer, server_timing(&ex.notes.parts)) {
