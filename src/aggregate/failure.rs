@@ -78,7 +78,7 @@ impl Failure {
         match (self, status) {
             (Failure::NoValue | Failure::Needs, _) => false,
             (Failure::Status, Some(200..=299)) => false,
-            (_, Some(status)) => status >= 500 || status < 300,
+            (_, Some(status)) => !(300..500).contains(&status),
             (_, None) => true,
         }
     }

@@ -69,10 +69,13 @@ pub fn dissolved<'a>(
     for (place, text) in paths {
         let Ok(path) = steps(text) else { continue };
         // An object dissolves in an object, and an array in an array; what is neither stays.
-        let leads_through = |flat: &[Step]| match (flat.last(), path.strip_prefix(flat)) {
-            (Some(Step::Member(_)), Some([] | [Step::Member(_), ..])) => true,
-            (Some(Step::Items), Some([Step::Items, ..])) => true,
-            _ => false,
+        let leads_through = |flat: &[Step]| {
+            let after = path.strip_prefix(flat);
+            match flat.last() {
+                Some(Step::Member(_)) => matches!(after, Some([] | [Step::Member(_), ..])),
+                Some(Step::Items) => matches!(after, Some([Step::Items, ..])),
+                None => false,
+            }
         };
         let Some((_, through)) = dissolved.iter().find(|(flat, _)| leads_through(flat)) else { continue };
         let message = format!("`{text}` is not there: `{through}` has dissolved into what it stands in");
