@@ -2,7 +2,7 @@
 
 use super::Aggregate;
 use super::failure::Failure;
-use super::merge::{Piece, merge};
+use super::merge::{Collision, Piece, merge};
 use super::outcome::{COMPLETED, Outcome, SERVER_TIMING, server_timing};
 use super::run::{End, Ran, run};
 use super::state::{Standing, State, outcome, standing};
@@ -58,7 +58,10 @@ impl Aggregate {
         let pieces: Vec<Piece<'_>> = held.filter_map(|(part, held)| Piece::of(part, parts, held)).collect();
         let outcomes = self.outcomes.as_deref().map(|name| (name, self.outcomes(states, seen())));
         let outcomes = outcomes.as_ref().map(|(name, outcomes)| (*name, outcomes.raw()));
-        let body = merge(self.layout, self.on_collision, &pieces, outcomes).map_err(|_| Reject::Collision)?;
+        let body = merge(self.layout, self.on_collision, &pieces, outcomes).map_err(|Collision(a, b)| {
+            let name = |at: usize| pieces.get(at).map(|piece| Rc::from(piece.name)).unwrap_or_default();
+            Reject::Collision([name(a), name(b)])
+        })?;
         ex.notes.complete = Some(is_complete);
         let mut response = json(if lacks { self.partial } else { StatusCode::OK }, body);
         let completed = HeaderValue::from_static(if is_complete { "true" } else { "false" });
