@@ -31,6 +31,7 @@ pub mod stale;
 pub mod state;
 
 use crate::config::aggregate::{Decode, Need, OnCollision, Shape as Layout};
+use crate::headers::IDEMPOTENCY_KEY;
 use crate::interest::Interest;
 use crate::part::{Answer, Of, Reference};
 use crate::policy::transform::FieldValue;
@@ -39,7 +40,6 @@ use crate::secret::SecretSlot;
 use crate::template::{Source, Template};
 use crate::upstream::Upstream;
 use crate::upstream::bounds::What;
-use crate::upstream::proxy::IDEMPOTENCY_KEY;
 use fill::Form;
 use http::{HeaderName, Method, StatusCode, header};
 use shape::Shape;

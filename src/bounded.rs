@@ -114,16 +114,16 @@ impl Shelf {
     /// Makes room among the young ones. All are looked at, and then not again before as many have come as there is room
     /// for.
     fn age(&mut self) {
-        let now_ms = self.now_ms;
-        self.young.retain(|_, kept| kept.holds(now_ms));
-        self.old.retain(|_, kept| kept.holds(now_ms));
-        let mut aged = std::mem::take(&mut self.young);
-        if !self.keeps_old {
-            self.old.clear();
-        } else if aged.len() + self.old.len() <= self.share {
-            self.old.append(&mut aged);
-        } else {
-            self.old = aged;
+        let (young, old) = (std::mem::take(&mut self.young), std::mem::take(&mut self.old));
+        if self.keeps_old {
+            // `retain` and `append` would be 3 KB of the wasm.
+            let now_ms = self.now_ms;
+            let holds = |(_, kept): &([u8; 32], Kept)| kept.holds(now_ms);
+            self.old.extend(young.into_iter().filter(holds));
+            let old: Vec<_> = old.into_iter().filter(holds).collect();
+            if self.old.len() + old.len() <= self.share {
+                self.old.extend(old);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod calls;
 mod consumer;
 mod cors;
 mod edits;
+mod idempotency;
 mod internal_token;
 mod issuer;
 mod limit;

@@ -6,13 +6,16 @@
 
 pub mod aggregate;
 pub mod batch;
+pub mod credentials;
 pub mod diagnostic;
 pub mod document;
+pub mod idempotency;
 pub mod identity;
 pub mod json;
 pub mod limit;
 pub mod names;
 pub mod read;
+pub mod sorted;
 pub mod template;
 pub mod units;
 pub mod upstream;
@@ -20,10 +23,11 @@ pub mod words;
 
 use aggregate::Aggregate;
 use batch::Batch;
+use idempotency::Idempotency;
 use identity::{Access, ApiKeys, Authenticate, Authorize, Consumer, Cors, Issuer, Signatures, TokenPlaces};
 use limit::{Admin, Limit, LimitFields, Named};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use sorted::Sorted;
 use units::{Duration, Size};
 use upstream::{Mirror, Split, Upstream};
 use words::{OneOrMany, OrNone, Presence, Text};
@@ -36,15 +40,15 @@ pub struct Document {
     /// What holds for all routes. Binding: `EDGATE`.
     pub gateway: Gateway,
     /// The services behind the gateway, by name. Bindings: `UPSTREAM_<NAME>`.
-    pub upstream: BTreeMap<String, Upstream>,
+    pub upstream: Sorted<String, Upstream>,
     /// Which requests go where, by name. Bindings: `ROUTE_<NAME>`.
-    pub route: BTreeMap<String, Route>,
+    pub route: Sorted<String, Route>,
     /// Whose tokens are accepted, by name. Bindings: `ISSUER_<NAME>`.
-    pub issuer: BTreeMap<String, Issuer>,
+    pub issuer: Sorted<String, Issuer>,
     /// The known clients, by name. Bindings: `CONSUMER_<NAME>`.
-    pub consumer: BTreeMap<String, Consumer>,
+    pub consumer: Sorted<String, Consumer>,
     /// How much clients may ask for, by name. Bindings: `LIMIT_<NAME>`.
-    pub limit: BTreeMap<String, Limit>,
+    pub limit: Sorted<String, Limit>,
 }
 
 /// What holds for all routes. Binding: `EDGATE`.
@@ -250,6 +254,8 @@ pub struct Route {
     pub cors: Option<OrNone<Cors>>,
     /// The limits that its requests count for. The gateway's when not given, and `"none"` for none.
     pub limits: Option<OrNone<Vec<Named>>>,
+    /// Requests with the same `Idempotency-Key` are done once. Not when not given.
+    pub idempotency: Option<Idempotency>,
     /// Changes to the request's header fields, before they go to the upstream.
     pub request_headers: Option<HeaderEdits>,
     /// Changes to the response's header fields, before they go to the client.
@@ -280,10 +286,10 @@ pub struct Match {
     pub methods: Vec<String>,
     /// Header fields: a value to equal, `true` for present, `false` for absent.
     #[serde(default)]
-    pub headers: BTreeMap<String, Presence>,
+    pub headers: Sorted<String, Presence>,
     /// Query parameters: a value to equal, `true` for present, `false` for absent.
     #[serde(default)]
-    pub query: BTreeMap<String, Presence>,
+    pub query: Sorted<String, Presence>,
 }
 
 /// How the path and the query change on the way to the upstream.
@@ -309,7 +315,7 @@ pub struct QueryEdits {
     /// Parameters to take away.
     pub remove: Vec<String>,
     /// Parameters to set, as templates; they replace the client's.
-    pub set: BTreeMap<String, String>,
+    pub set: Sorted<String, String>,
 }
 
 /// Changes to header fields: first `remove`, then `set`, then `add`.
@@ -320,9 +326,9 @@ pub struct HeaderEdits {
     /// Fields to take away.
     pub remove: Vec<String>,
     /// Fields to set: they replace all of that name.
-    pub set: BTreeMap<String, Text>,
+    pub set: Sorted<String, Text>,
     /// Fields to add beside those of that name.
-    pub add: BTreeMap<String, Text>,
+    pub add: Sorted<String, Text>,
 }
 
 /// A redirection.

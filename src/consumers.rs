@@ -3,13 +3,13 @@
 
 use crate::api_key::directory::Directory;
 use crate::bounded::Bounded;
+use crate::config::sorted::Sorted;
 use crate::http_signature::key::KeyAlgorithm;
 use crate::identity::Consumer;
 use crate::jose::key::PublicKey;
 use crate::password::Hash;
 use crate::secret::SecretSlot;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use std::time::Duration;
 pub struct Consumers {
     pub list: Vec<Rc<Consumer>>,
     /// Positions by name and by alias.
-    pub names: BTreeMap<String, usize>,
+    pub names: Sorted<String, usize>,
     pub api_keys: Directory,
     pub stored: Option<StoredKeys>,
     pub passwords: Passwords,
     /// By `keyid`.
-    pub signature_keys: BTreeMap<String, SignatureKey>,
+    pub signature_keys: Sorted<String, SignatureKey>,
     pub certificates: Vec<CertificateOf>,
 }
 
@@ -46,7 +46,7 @@ pub struct StoredKey {
 /// Users and their passwords.
 pub struct Passwords {
     /// The hash and the consumer's position.
-    pub users: BTreeMap<String, (Hash, usize)>,
+    pub users: Sorted<String, (Hash, usize)>,
     /// For users who do not exist: so it takes as long to refuse them.
     pub decoy: Option<Hash>,
     /// What was found out about a pair, by its hash: a password is slow to check by intention.
@@ -86,7 +86,7 @@ impl CertificateOf {
 
 impl Default for Passwords {
     fn default() -> Passwords {
-        Passwords { users: BTreeMap::new(), decoy: None, known: RefCell::new(Bounded::new(REMEMBERED)) }
+        Passwords { users: Sorted::new(), decoy: None, known: RefCell::new(Bounded::new(REMEMBERED)) }
     }
 }
 

@@ -26,7 +26,7 @@ pub fn event(host: &SharedHost, level: Level, subject: Subject<'_>, message: &st
                 record.insert("upstream".to_owned(), name.into());
                 record.insert("target".to_owned(), number.into());
             }
-            Subject::Configuration | Subject::Consumers => {}
+            Subject::Configuration | Subject::Consumers | Subject::Claims => {}
         }
         record.insert("message".to_owned(), message.into());
     }
@@ -41,6 +41,8 @@ pub enum Subject<'a> {
     Issuer(&'a str),
     /// The store of consumers.
     Consumers,
+    /// The place where it is decided what happens once.
+    Claims,
     /// The limit of this name.
     Limit(&'a str),
     /// The upstream of this name.
@@ -55,6 +57,7 @@ impl Subject<'_> {
             Subject::Configuration => "configuration",
             Subject::Issuer(_) => "issuer",
             Subject::Consumers => "consumers",
+            Subject::Claims => "claims",
             Subject::Limit(_) => "limit",
             Subject::Upstream(_) | Subject::Target(..) => "upstream",
         }

@@ -109,6 +109,8 @@ pub struct Notes {
     pub mirrored: Option<Rc<str>>,
     /// What the answer is, where it is not the upstream's.
     pub fallback: Option<&'static str>,
+    /// What became of the answer to a request with a key.
+    pub idempotency: Option<&'static str>,
     /// Policies that only try whether they would refuse, and would: the policy's name and the code.
     pub would_refuse: Vec<(&'static str, &'static str)>,
     /// For the client's next proof (RFC 9449, section 8.2).

@@ -13,6 +13,7 @@ use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
 use crate::headers::forwarded::{self, forward, host_of};
 use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
 use crate::host::{Incoming, SharedHost};
+use crate::idempotency::{Begun, Idempotency};
 use crate::interest::Interest;
 use crate::limit::Limit;
 use crate::observe::{LogPolicy, access_record};
@@ -74,6 +75,8 @@ pub struct Route {
     pub methods: Methods,
     /// In the order of execution.
     pub policies: Vec<Policy>,
+    /// What is asked of requests that must be done once.
+    pub idempotency: Option<Idempotency>,
     pub action: Action,
     pub deadline: Duration,
 }
@@ -195,6 +198,7 @@ impl Gateway {
         self.upstreams.iter().for_each(|upstream| upstream.interest(&mut interest));
         for route in &self.routes {
             route.policies.iter().for_each(|policy| policy.interest(&mut interest));
+            route.idempotency.iter().for_each(|idempotency| idempotency.interest(&mut interest));
             match &route.action {
                 Action::Proxy(proxy) => proxy.interest(&mut interest),
                 Action::Aggregate(aggregate) => aggregate.interest(&mut interest),
@@ -303,7 +307,7 @@ impl Gateway {
             }
         }
         let acted = match outcome {
-            Ok(()) => self.act(host, ex, &route.action).await,
+            Ok(()) => self.act_once(host, ex, route).await,
             Err(reject) => Err(reject),
         };
         // A refusal passes through the policies that were entered, as every other answer does.
@@ -332,6 +336,22 @@ impl Gateway {
         let mut response = cors.preflight(ex, methods).unwrap_or_else(|reject| self.refuse(ex, &reject));
         cors.on_response(ex, &mut response);
         response
+    }
+
+    /// The action, unless it was done for a request before.
+    async fn act_once(&self, host: &SharedHost, ex: &mut Exchange, route: &Route) -> Result<Response<Body>, Reject> {
+        let begun = match &route.idempotency {
+            Some(idempotency) => Box::pin(idempotency.begin(host, ex)).await?,
+            None => Begun::Free,
+        };
+        if let Begun::Done(response) = begun {
+            return Ok(response);
+        }
+        let acted = self.act(host, ex, &route.action).await;
+        match (&route.idempotency, begun) {
+            (Some(idempotency), Begun::Mine(turn)) => Box::pin(idempotency.end(host, ex, turn, acted)).await,
+            _ => acted,
+        }
     }
 
     async fn act(&self, host: &SharedHost, ex: &mut Exchange, action: &Action) -> Result<Response<Body>, Reject> {

@@ -22,6 +22,9 @@ pub static HOP_BY_HOP: [HeaderName; 9] = [
     header::PROXY_AUTHENTICATE,
 ];
 
+/// draft-ietf-httpapi-idempotency-key-header: whoever sends it says that the request may be repeated.
+pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// Fields that a configuration may not edit by hand: the platforms or edgate itself write them, and a wrong one breaks
 /// the framing of messages.
 pub fn is_reserved(name: &HeaderName) -> bool {

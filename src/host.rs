@@ -54,6 +54,16 @@ pub trait Host {
     /// place where the platform has none of its own (Spin).
     fn claim<'a>(&'a self, redis: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>>;
 
+    /// Puts something in the place of what a key holds, at the place where claims are decided, if that is what is expected:
+    /// `None` where it was, else what the key holds, which stays. A key that holds nothing holds the empty text, and so does
+    /// one whose time is over.
+    fn swap<'a>(
+        &'a self,
+        redis: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>>;
+
     /// Asks counters that all instances share, each of which decides one question after the other, and gives an answer
     /// to each question, in their order: in one round trip where the platform can. Questions are those of [`crate::meter`].
     fn count<'a>(
@@ -88,6 +98,16 @@ pub trait Host {
 
     /// Writes one line to the platform's log.
     fn log(&self, line: &str);
+}
+
+/// What takes the place of what a key holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Swap<'a> {
+    pub expected: &'a str,
+    /// One line, of 2 MB at most. Nothing, where it is empty.
+    pub value: &'a str,
+    /// How long it is held.
+    pub ttl: Duration,
 }
 
 /// The end of a body that is on its way to a client.
@@ -222,6 +242,10 @@ pub struct Outgoing<'a> {
     pub timeout: Duration,
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
+    /// The most bytes of an answer of success that are read to its end right after it has come, within the same time. A
+    /// host may give such a body as bytes, once all of it is there: that saves a step. Of the answer's fields, it gives
+    /// those that the gateway reads.
+    pub reads: Option<u64>,
 }
 
 /// What a header section began as.

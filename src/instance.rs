@@ -94,7 +94,7 @@ impl Instance {
 
     async fn first_load(self: &Rc<Self>, host: &SharedHost) -> Rc<Gateway> {
         let mut loaded = compile::load(&self.sections, Some(self.capabilities));
-        loaded.diagnostics.splice(0..0, self.mistakes.iter().cloned());
+        loaded.diagnostics = [self.mistakes.as_slice(), &loaded.diagnostics].concat();
         let Some(source) = loaded.source.take().filter(|_| !loaded.diagnostics.iter().any(Diagnostic::is_error)) else {
             let gateway = self.finish(host, loaded).await.unwrap_or_else(Gateway::broken);
             return self.serve(gateway);
@@ -267,8 +267,8 @@ fn read(document: &Bytes, capabilities: Capabilities) -> Loaded {
         let place = Place::of(["gateway", "source"]);
         diagnostics.push(Diagnostic::new(Code::SourceNotAlone, place, message, "only bindings have a source"));
     }
-    loaded.diagnostics.splice(0..0, diagnostics);
-    loaded
+    diagnostics.append(&mut loaded.diagnostics);
+    Loaded { diagnostics, ..loaded }
 }
 
 /// Logs every diagnostic, each as one JSON line.

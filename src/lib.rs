@@ -80,6 +80,9 @@ pub mod batch;
 pub mod respond;
 pub mod upstream;
 
+// Around an action.
+pub mod idempotency;
+
 // What is seen from outside.
 pub mod observe;
 

@@ -8,6 +8,7 @@
 pub mod fields;
 pub mod key;
 pub mod known;
+pub mod outage;
 
 use crate::config::limit::{Accuracy, OnFailure};
 use crate::exchange::Exchange;

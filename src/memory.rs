@@ -2,7 +2,7 @@
 //! and `edgate explain` run the gateway on it.
 
 use crate::body::{Body, HostBody};
-use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Timestamp, Watch};
+use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Swap, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
@@ -18,10 +18,12 @@ use std::time::Duration;
 pub mod client;
 pub mod clock;
 pub mod counters;
+mod records;
 
 use client::Client;
 use clock::Clock;
 use counters::{Counting, Limiter, Shelf};
+use records::Records;
 
 /// A host in memory. Nobody on it really waits: time passes at once.
 pub struct MemoryHost {
@@ -32,6 +34,7 @@ pub struct MemoryHost {
     secrets: BTreeMap<String, String>,
     /// Until when a key is claimed.
     claims: RefCell<BTreeMap<String, f64>>,
+    records: RefCell<Records>,
     counters: RefCell<Shelf>,
     /// The platform's own rate limiters, by their bindings.
     limiters: RefCell<BTreeMap<String, Limiter>>,
@@ -78,6 +81,7 @@ impl MemoryHost {
             stores: RefCell::default(),
             secrets: BTreeMap::new(),
             claims: RefCell::default(),
+            records: RefCell::default(),
             counters: RefCell::default(),
             limiters: RefCell::default(),
             client: Client::default(),
@@ -287,6 +291,19 @@ impl Host for MemoryHost {
             claims.insert(key.to_owned(), self.clock.after(ttl));
         }
         Box::pin(std::future::ready(Ok(first)))
+    }
+
+    fn swap<'a>(
+        &'a self,
+        _: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>> {
+        let result = match self.counters.borrow().counting {
+            Counting::Down => Err(HostError::Unreachable("whoever decides claims is down".to_owned())),
+            _ => Ok(self.records.borrow_mut().swap(key, &swap, self.now().0)),
+        };
+        Box::pin(std::future::ready(result))
     }
 
     fn count<'a>(

@@ -81,7 +81,12 @@ impl Serialize for Record<'_> {
         if let Some(complete) = ex.notes.complete {
             map.serialize_entry("complete", &complete)?;
         }
-        for (name, word) in [("fallback", ex.notes.fallback), ("mirror", ex.notes.mirrored.as_deref())] {
+        let words = [
+            ("fallback", ex.notes.fallback),
+            ("mirror", ex.notes.mirrored.as_deref()),
+            ("idempotency", ex.notes.idempotency),
+        ];
+        for (name, word) in words {
             if let Some(word) = word {
                 map.serialize_entry(name, word)?;
             }

@@ -56,6 +56,12 @@ pub enum Reject {
     QuotaExceeded(Exceeded),
     /// Whether the client has asked for too much cannot be found out.
     LimitUnavailable,
+    /// Something is wrong with the key of a request that is done once.
+    IdempotencyKey(KeyFault),
+    /// What came of requests with keys cannot be found out.
+    IdempotencyUnavailable,
+    /// The request was done, and its answer is larger than one that is kept.
+    ReplyTooLarge,
     /// No route takes the request.
     NoRoute,
     /// Routes take this path, but not with this method. The value is `Allow`'s.
@@ -69,6 +75,11 @@ pub enum Reject {
     /// None of the upstream's targets gets requests at the moment.
     UpstreamUnavailable {
         /// In how many seconds one might.
+        retry_after: u64,
+    },
+    /// There is nothing at the moment that the upstream could be shown.
+    UpstreamCredentials {
+        /// In how many seconds there might be.
         retry_after: u64,
     },
     /// The upstream gave no answer: no connection, a connection that ended, or something that is no response. Workers
@@ -97,6 +108,17 @@ pub enum Denial {
     Nonce,
     /// They hold, and the scopes are not enough (RFC 6750, section 3.1).
     Scope,
+}
+
+/// What is wrong with the key of a request (draft-ietf-httpapi-idempotency-key-header-07, section 2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFault {
+    Missing,
+    Malformed,
+    /// The request that has it is still under way.
+    UnderWay,
+    /// Another request had it.
+    Reused,
 }
 
 /// How the client may show who it is: fields of an answer.
@@ -183,6 +205,34 @@ impl Denial {
     }
 }
 
+impl KeyFault {
+    fn entry(self) -> Entry {
+        let entry = |code, status, detail| Entry { code, status, detail, proxy_error: None };
+        match self {
+            KeyFault::Missing => entry(
+                "idempotency-key-missing",
+                StatusCode::BAD_REQUEST,
+                "This address needs an Idempotency-Key, and the request has none.",
+            ),
+            KeyFault::Malformed => entry(
+                "idempotency-key-malformed",
+                StatusCode::BAD_REQUEST,
+                "The Idempotency-Key is not a string of 1 to 255 characters in quotation marks.",
+            ),
+            KeyFault::UnderWay => entry(
+                "idempotency-under-way",
+                StatusCode::CONFLICT,
+                "The request with this Idempotency-Key is still under way.",
+            ),
+            KeyFault::Reused => entry(
+                "idempotency-key-reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Another request had this Idempotency-Key.",
+            ),
+        }
+    }
+}
+
 impl Reject {
     /// One of each, for the documentation and its test.
     pub fn catalogue() -> Vec<Reject> {
@@ -204,6 +254,10 @@ impl Reject {
             Reject::NoRoute,
             Reject::UnknownLimit("There is no such limit.".to_owned()),
             Reject::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned()),
+            Reject::IdempotencyKey(KeyFault::Missing),
+            Reject::IdempotencyKey(KeyFault::Malformed),
+            Reject::IdempotencyKey(KeyFault::UnderWay),
+            Reject::IdempotencyKey(KeyFault::Reused),
             Reject::BodyTooLarge,
             Reject::BodyIncomplete,
             Reject::UrlTooLong,
@@ -211,12 +265,15 @@ impl Reject {
             Reject::HeadersTooLarge,
             Reject::MethodNotSupported,
             Reject::UpstreamFailed,
+            Reject::ReplyTooLarge,
             Reject::PartFailed(Rc::from("user")),
             Reject::Collision([Rc::from("user"), Rc::from("orders")]),
             Reject::NotConfigured,
             Reject::IdentityUnavailable,
             Reject::LimitUnavailable,
+            Reject::IdempotencyUnavailable,
             Reject::UpstreamUnavailable { retry_after: 7 },
+            Reject::UpstreamCredentials { retry_after: 7 },
             Reject::DeadlineExceeded,
             Reject::UpstreamTimeout,
             Reject::PartLate(Rc::from("user")),
@@ -294,6 +351,19 @@ impl Reject {
                 "destination_unavailable",
                 "The gateway cannot find out at the moment how much the client has asked for.",
             ),
+            Reject::IdempotencyKey(fault) => fault.entry(),
+            Reject::IdempotencyUnavailable => fault(
+                "idempotency-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The gateway cannot find out at the moment whether the request was done before.",
+            ),
+            Reject::ReplyTooLarge => fault(
+                "reply-too-large",
+                StatusCode::BAD_GATEWAY,
+                "http_response_body_size",
+                "The request was done, and its answer is larger than the gateway keeps.",
+            ),
             Reject::NoRoute => client("no-route", StatusCode::NOT_FOUND, "Nothing is served at this address."),
             Reject::MethodNotAllowed(_) => client(
                 "method-not-allowed",
@@ -322,6 +392,12 @@ impl Reject {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "destination_unavailable",
                 "The service behind the gateway has failed too often, and is left alone for a while.",
+            ),
+            Reject::UpstreamCredentials { .. } => fault(
+                "upstream-credentials-unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "destination_unavailable",
+                "The gateway has nothing at the moment that it could show the service behind it.",
             ),
             Reject::UpstreamFailed => fault(
                 "upstream-failed",
@@ -373,9 +449,14 @@ impl Reject {
     /// When to come back, in seconds, where that is known.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Reject::IdentityUnavailable | Reject::LimitUnavailable => Some(RETRY_AFTER),
+            Reject::IdentityUnavailable | Reject::LimitUnavailable | Reject::IdempotencyUnavailable => {
+                Some(RETRY_AFTER)
+            }
+            Reject::IdempotencyKey(KeyFault::UnderWay) => Some(1),
             Reject::QuotaExceeded(exceeded) => exceeded.retry_after,
-            Reject::UpstreamUnavailable { retry_after } => Some(*retry_after),
+            Reject::UpstreamUnavailable { retry_after } | Reject::UpstreamCredentials { retry_after } => {
+                Some(*retry_after)
+            }
             _ => None,
         }
     }

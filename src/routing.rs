@@ -11,9 +11,9 @@ pub mod condition;
 pub mod pattern;
 mod table;
 
+use crate::config::sorted::{Sorted, in_order};
 use condition::{Conditions, Facts, Methods, Takes};
 use pattern::Pattern;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use table::Table;
@@ -72,7 +72,7 @@ pub enum Verdict {
 /// All entries, in trees by host.
 #[derive(Default)]
 pub struct Router {
-    exact: BTreeMap<String, Table>,
+    exact: Sorted<String, Table>,
     /// The longest first.
     wildcards: Vec<(String, Table)>,
     any: Table,
@@ -81,20 +81,23 @@ pub struct Router {
 impl Router {
     /// Builds the trees.
     pub fn compile(entries: &[Entry]) -> Router {
-        let mut by_host: BTreeMap<&HostPattern, Vec<Entry>> = BTreeMap::new();
-        for entry in entries {
-            by_host.entry(&entry.host).or_default().push(entry.clone());
-        }
+        let weight = |entry: &Entry| std::cmp::Reverse(entry.conditions.weight());
+        let entries = in_order(entries, &|one, other| {
+            one.place().cmp(&other.place()).then_with(|| weight(one).cmp(&weight(other)))
+        });
         let mut router = Router::default();
-        for (host, entries) in by_host {
+        for entries in entries.chunk_by(|one, other| one.host == other.host) {
             let table = Table::compile(entries);
-            match host {
-                HostPattern::Exact(host) => drop(router.exact.insert(host.clone(), table)),
-                HostPattern::Wildcard(suffix) => router.wildcards.push((suffix.clone(), table)),
-                HostPattern::Any => router.any = table,
+            match entries.first().map(|entry| &entry.host) {
+                Some(HostPattern::Exact(host)) => drop(router.exact.insert(host.clone(), table)),
+                Some(HostPattern::Wildcard(suffix)) => {
+                    let at = router.wildcards.partition_point(|(longer, _)| longer.len() >= suffix.len());
+                    router.wildcards.insert(at, (suffix.clone(), table));
+                }
+                Some(HostPattern::Any) => router.any = table,
+                None => {}
             }
         }
-        router.wildcards.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
         router
     }
 
@@ -192,6 +195,11 @@ impl HostPattern {
 }
 
 impl Entry {
+    /// What brings requests here, before its conditions are looked at.
+    pub fn place(&self) -> (&HostPattern, &Pattern) {
+        (&self.host, &self.pattern)
+    }
+
     fn judge(&self, facts: &Facts<'_>) -> Verdict {
         if !self.host.takes(facts.host) {
             Verdict::Host

@@ -5,6 +5,8 @@
 pub mod balance;
 pub mod bounds;
 pub mod breaker;
+pub mod candidates;
+pub mod credentials;
 pub mod fallback;
 pub mod hash;
 pub mod internal_token;
@@ -27,16 +29,18 @@ use crate::body::Body;
 use crate::config::units;
 use crate::event::{Level, Subject, event};
 use crate::exchange::Attempt;
+use crate::headers::IDEMPOTENCY_KEY;
 use crate::host::{Host, HostError, Outgoing, SharedHost, Task, Timestamp};
 use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
-use balance::{Candidate, Pick, Turns};
+use balance::Turns;
 use breaker::{Change, Outcome, Rules};
+use credentials::Credentials;
 use fallback::Fallback;
 use http::{Response, StatusCode, header};
 use internal_token::InternalToken;
-use proxy::{IDEMPOTENCY_KEY, Sticky};
+use proxy::Sticky;
 use race::{First, first};
 use request::Request;
 use retry::{Budget, Failed, Next, Retry};
@@ -69,6 +73,8 @@ pub struct Upstream {
     pub fallback: Option<Fallback>,
     /// What tells it who calls.
     pub internal_token: Option<InternalToken>,
+    /// What the gateway shows it of itself.
+    pub credentials: Option<Credentials>,
     pub state: State,
 }
 
@@ -109,6 +115,8 @@ struct Course {
     waits: Vec<(usize, f64)>,
     /// Why the next one is.
     why: Option<&'static str>,
+    /// Whether it was made once more with another token.
+    renewed: bool,
 }
 
 /// What a try came to.
@@ -117,6 +125,8 @@ struct Tried {
     verdict: Verdict,
     /// Its position among the attempts of the request.
     attempt: usize,
+    /// Whether it was refused for its credentials, and others may do better.
+    renews: bool,
 }
 
 impl Course {
@@ -139,7 +149,7 @@ impl Upstream {
     /// begins.
     pub async fn send(self: &Rc<Self>, host: &SharedHost, request: &Request<'_>) -> Result<Response<Body>, Reject> {
         self.learn(host);
-        let mut course = Course { asked: Vec::new(), waits: Vec::new(), why: request.why };
+        let mut course = Course { asked: Vec::new(), waits: Vec::new(), why: request.why, renewed: false };
         let mut ticket = self.pick(&**host, request, &course)?;
         self.state.budget.borrow_mut().request(host.now().0);
         loop {
@@ -148,6 +158,13 @@ impl Upstream {
                 Some(after) => self.hedged(host, request, (ticket, after), &mut course).await,
                 None => self.try_once(host, request, &mut ticket, course.why).await,
             };
+            if came.renews && !course.renewed {
+                // The target has done nothing, and none of the tries is used up.
+                course = Course { asked: Vec::new(), waits: Vec::new(), why: Some("credentials"), renewed: true };
+                let Ok(next) = self.pick(&**host, request, &course) else { return came.result };
+                ticket = next;
+                continue;
+            }
             let Some(failed) = came.verdict.failed else { return came.result };
             let stopped = match self.next(&**host, request, &came, &mut course) {
                 Some(Next::Again { after_ms }) => {
@@ -178,17 +195,29 @@ impl Upstream {
         ticket: &mut Ticket<'_>,
         why: Option<&'static str>,
     ) -> Tried {
+        let attempt = self.begin(request, ticket.position, why);
+        let shown = match &self.credentials {
+            Some(credentials) => match Box::pin(self.show(credentials, host, request, &ticket.target.base)).await {
+                Ok(shown) => Some(shown),
+                Err(reject) => return unshown(request, attempt, reject),
+            },
+            None => None,
+        };
         let begun = host.now();
         let left = request.time_left(begun).unwrap_or_default();
-        let attempt = self.begin(request, ticket.position, why);
+        let (url, headers) = match &shown {
+            Some(shown) => (shown.url.clone(), &shown.headers),
+            None => ([&ticket.target.base, request.target].concat(), request.headers),
+        };
         let outgoing = Outgoing {
             method: request.method.clone(),
-            url: [&ticket.target.base, request.target].concat(),
-            headers: request.headers,
+            url,
+            headers,
             made_of: request.made_of,
             body: request.content.take(),
             timeout: request.timeout.min(left),
             upgrade: request.upgrade,
+            reads: request.reads,
         };
         let result = match left.is_zero() {
             true => Err(HostError::Timeout),
@@ -210,14 +239,17 @@ impl Upstream {
                 Err(error) => Err(error.to_string()),
             };
         });
-        if !verdict.unsent {
+        // RFC 9110, section 15.5.2: a request that is answered 401 was not applied.
+        let refused = result.as_ref().is_ok_and(|response| response.status() == StatusCode::UNAUTHORIZED);
+        let renews = refused && self.renews(&**host, shown.as_ref()) && request.content.is_kept();
+        if !verdict.unsent && !renews {
             request.may_be_done.set(true);
         }
         let result = result.map_err(|error| match error {
             HostError::Timeout if left < request.timeout => Reject::DeadlineExceeded,
             error => blame(&error),
         });
-        Tried { result, verdict, attempt }
+        Tried { result, verdict, attempt, renews }
     }
 
     /// One request to a target, and, where that takes long, to another one beside it: the first good answer counts.
@@ -228,6 +260,7 @@ impl Upstream {
         (mut ticket, after): (Ticket<'_>, Duration),
         course: &mut Course,
     ) -> Tried {
+        self.prepare(host, request).await;
         let one: Task<'_, Tried> = Box::pin(self.try_once(host, request, &mut ticket, course.why));
         let one = match first(one, host.sleep(after)).await {
             First::One(came, _) => return came,
@@ -294,63 +327,6 @@ impl Upstream {
         Some(retry.decide(&failed, &mut self.state.budget.borrow_mut(), uniform(host), now.0))
     }
 
-    /// In how many milliseconds the first of the targets that were all asked wants to be asked again.
-    fn soonest(&self, course: &Course, now: Timestamp) -> Option<f64> {
-        let waits = self.candidates(now.0, &[]).into_iter().map(|one| course.waits_ms(one.position, now));
-        waits.min_by(f64::total_cmp).filter(|wait| *wait > 0.0)
-    }
-
-    /// The target for the next try: one that was not asked yet, if there is one; else one that wants to be asked again.
-    fn pick(&self, host: &dyn Host, request: &Request<'_>, course: &Course) -> Result<Ticket<'_>, Reject> {
-        let now = host.now();
-        if request.time_left(now).is_none() {
-            return Err(Reject::DeadlineExceeded);
-        }
-        let mut candidates = self.candidates(now.0, &course.asked);
-        if candidates.is_empty() {
-            candidates = self.candidates(now.0, &[]);
-            // Clocks are as fine as a millisecond, and so is what is waited for.
-            let due = |one: &Candidate| course.waits_ms(one.position, now) <= 1.0;
-            if candidates.iter().any(due) {
-                candidates.retain(due);
-            }
-        }
-        self.enter(host, &candidates, request.key).ok_or_else(|| self.unavailable(now))
-    }
-
-    fn enter(&self, host: &dyn Host, candidates: &[Candidate], key: Option<u64>) -> Option<Ticket<'_>> {
-        let pick = match (&self.balance, key) {
-            (Balance::InOrder, _) => Pick::InOrder,
-            (Balance::RoundRobin, _) => Pick::RoundRobin,
-            (Balance::LeastInFlight, _) => Pick::LeastInFlight,
-            (Balance::TwoChoices, _) => Pick::TwoChoices,
-            (Balance::Sticky(_), Some(key)) => Pick::Hash(key),
-            (Balance::Sticky(_), None) | (Balance::Random, _) => Pick::Random,
-        };
-        let mut turns = self.state.turns.borrow_mut();
-        let weights = || self.targets.iter().map(|target| target.weight);
-        let turns = turns.get_or_insert_with(|| Turns::new(weights(), || uniform(host)));
-        let position = balance::pick(pick, candidates, turns, &mut || uniform(host))?;
-        self.targets.get(position)?.enter(position, host.now().0, self.timeout.as_secs_f64() * 1000.0)
-    }
-
-    /// The targets that may get a request, without some.
-    fn candidates(&self, now: f64, without: &[usize]) -> Vec<Candidate> {
-        // Where nobody else is left, it is more likely that whoever asks them for their health is not well.
-        let may = |target: &Target| target.weight > 0 && target.until(now).is_none();
-        let believed = self.targets.iter().any(|target| may(target) && !target.is_unwell(now));
-        let fits = |(position, target): &(usize, &Target)| {
-            may(target) && !(believed && target.is_unwell(now)) && !without.contains(position)
-        };
-        let candidate = |(position, target): (usize, &Target)| Candidate {
-            position,
-            weight: target.weight,
-            in_flight: target.in_flight(),
-            number: target.number,
-        };
-        self.targets.iter().enumerate().filter(fits).map(candidate).collect()
-    }
-
     /// Tells a target's breaker, and the log where that changes something.
     fn record(self: &Rc<Self>, host: &SharedHost, ticket: &mut Ticket<'_>, outcome: Outcome, now: Timestamp) {
         let Some(Breaking { rules, .. }) = &self.breaking else { return };
@@ -371,23 +347,8 @@ impl Upstream {
         }
     }
 
-    /// How many targets are left out, of those that would get requests.
-    fn left_out(&self, now: f64) -> usize {
-        let out = |target: &&Target| target.weight > 0 && (target.is_open() || target.is_unwell(now));
-        self.targets.iter().filter(out).count()
-    }
-
     fn subject(&self, position: usize) -> Subject<'_> {
         Subject::Target(&self.name, position + 1)
-    }
-
-    /// No target may get a request, and when one might.
-    fn unavailable(&self, now: Timestamp) -> Reject {
-        let until = self.targets.iter().filter(|target| target.weight > 0);
-        let until = until.map(|target| target.until(now.0).unwrap_or(now.0));
-        let soonest = until.min_by(f64::total_cmp).unwrap_or(now.0);
-        let seconds = (Timestamp(soonest).since(now) / 1000.0).ceil();
-        Reject::UpstreamUnavailable { retry_after: seconds.max(1.0) as u64 }
     }
 
     /// Notes an attempt before anything has come of it: one that nobody waits for any more keeps this.
@@ -406,6 +367,7 @@ impl Upstream {
 
     /// Adds what it reads and writes of messages.
     pub fn interest(&self, interest: &mut Interest) {
+        self.credentials.iter().for_each(|credentials| credentials.interest(interest));
         if let Some(token) = &self.internal_token {
             interest.request.insert(token.field.clone());
             token.claims.iter().for_each(|(_, template)| interest.template(template));
@@ -430,8 +392,15 @@ impl Upstream {
 
     /// The secrets that it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretSlot> {
-        self.internal_token.iter().map(|token| &token.secret)
+        let shown = self.credentials.iter().flat_map(Credentials::secrets);
+        self.internal_token.iter().map(|token| &token.secret).chain(shown)
     }
+}
+
+/// A try that was not made, since there are no credentials for it.
+fn unshown(request: &Request<'_>, attempt: usize, reject: Reject) -> Tried {
+    note(request, attempt, |attempt| attempt.outcome = Err("no credentials for it".to_owned()));
+    Tried { result: Err(reject), verdict: Verdict::UNMADE, attempt, renews: false }
 }
 
 /// A try has what its deadline gives it where so much of that is left: else others have taken their time.

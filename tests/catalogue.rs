@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// What provokes an answer.
@@ -44,6 +45,8 @@ struct Case {
     before: usize,
     /// Whether counters cannot be asked.
     uncounted: bool,
+    /// Where a request goes that is still under way.
+    under_way: Option<&'static str>,
 }
 
 impl Case {
@@ -59,6 +62,7 @@ impl Case {
             broken: false,
             before: 0,
             uncounted: false,
+            under_way: None,
         }
     }
 
@@ -191,9 +195,14 @@ const LONG: &str = "/orders/0123456789012345678901234567890123456789012345678901
 const PREFLIGHT: [(&str, &str); 2] = [("origin", "https://evil.test"), ("access-control-request-method", "GET")];
 
 /// One case for each rejection, in the order of the catalogue, some with several; then the other answers.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn cases() -> Vec<Case> {
     let orders = |name| Case::new(name, "/orders/7");
     let me = |name, fields: &[(&'static str, &str)]| Case::new(name, "/me").fields(fields);
+    let once = |name, fields: &[(&'static str, &str)]| {
+        let idempotency = json!({ "key": "client.address", "max_reply": "1 B" });
+        orders(name).method(Method::POST).fields(fields).with("/route/orders/idempotency", idempotency)
+    };
     let bearer = |claims: Value| format!("Bearer {}", token(&claims));
     let (bound, proof) = bound();
     vec![
@@ -224,6 +233,12 @@ fn cases() -> Vec<Case> {
         Case::new("no route", "/nowhere"),
         Case::new("a limit that is not there", "/_edgate/limits?limit=per-user").fields(&[("x-api-key", OPERATOR)]),
         orders("another method").method(Method::DELETE),
+        once("no key", &[]),
+        once("a key that is no string", &[("idempotency-key", "a-1")]),
+        Case { under_way: Some("/orders/7"), ..once("a request that is under way", &[("idempotency-key", "\"1\"")]) }
+            .fails(HostError::Timeout),
+        Case { under_way: Some("/orders/8"), ..once("another request's key", &[("idempotency-key", "\"1\"")]) }
+            .fails(HostError::Timeout),
         orders("a declared length above the limit").method(Method::POST).fields(&[("content-length", "1001")]),
         orders("a body that was to be kept for another try")
             .method(Method::POST)
@@ -239,6 +254,7 @@ fn cases() -> Vec<Case> {
         ]),
         orders("TRACE").method(Method::TRACE),
         orders("no connection").fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
+        Case { answers: "a reply", ..once("an answer that was not kept", &[("idempotency-key", "\"1\"")]) }.after(1),
         Case::new("a part that is needed has no answer", "/page")
             .fails(HostError::Unreachable("10.0.0.7 refuses".to_owned())),
         Case::new("two parts with the same member", "/page").answers(r#"{"id":1}"#),
@@ -250,10 +266,19 @@ fn cases() -> Vec<Case> {
             ..orders("counters that are down")
                 .limited(json!({ "rate": "1/1m", "key": "client.address", "on_failure": "deny" }))
         },
+        Case { uncounted: true, ..once("nobody decides what was done", &[("idempotency-key", "\"1\"")]) },
         orders("an upstream that has failed too often")
             .with("/upstream/orders/breaker", json!({ "failures": 1, "open": "7s" }))
             .fails(HostError::Disconnected(String::new()))
             .after(1),
+        orders("no token for the upstream")
+            .with(
+                "/upstream/orders/credentials",
+                json!({ "client_credentials": {
+                    "url": "https://login.test/token", "client_id": "gateway", "client_secret": { "secret": "LOGIN_KEY" },
+                } }),
+            )
+            .fails(HostError::Unreachable(String::new())),
         orders("the deadline passes first").with("/route/orders/deadline", json!("100ms")).fails(HostError::Timeout),
         orders("the upstream's time-out passes first").fails(HostError::Timeout),
         Case::new("a part that is needed takes too long", "/page").fails(HostError::Timeout),
@@ -290,6 +315,11 @@ fn provoke(case: &Case, accept: &'static str) -> Given {
     }
     let answer = || finish(Rc::clone(&instance).handle(Rc::clone(&shared), incoming(case, accept)));
     (0..case.before).for_each(|_| drop(answer()));
+    if let Some(target) = case.under_way {
+        let other = Incoming { path: target.to_owned(), ..incoming(case, accept) };
+        let mut one = Box::pin(Rc::clone(&instance).handle(Rc::clone(&shared), other));
+        assert!(one.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
     let mut response = answer().expect("nothing is waited for");
     let body = collect(std::mem::take(response.body_mut())).expect("it is complete");
     // Before it come the mistakes of a configuration.

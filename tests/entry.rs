@@ -146,7 +146,7 @@ fn private_keys_sign() {
 /// A request that the gateway makes, of the client's header section (`1`) or of nothing (`0`).
 fn fetch(upstream: &Upstream, path: &str, made_of: &str) -> Value {
     let url = format!("http://{}{path}", upstream.address());
-    json!({ "lines": ["F", "POST", url, "bytes", "", "5000", "0", made_of, "0", "0"], "bytes": "00ff0a" })
+    json!({ "lines": ["F", "POST", url, "bytes", "", "5000", "0", "", made_of, "0", "0"], "bytes": "00ff0a" })
 }
 
 fn answer(name: &str, body: AnswerBody) -> Answer {

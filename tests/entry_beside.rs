@@ -34,7 +34,13 @@ fn own(talker: &Talker, name: &str, path: &str) -> Value {
 
 fn within(talker: &Talker, name: &str, path: &str, timeout: &str) -> Value {
     let url = talker.url(path);
-    named(name, step(&["F", "GET", &url, "none", "", timeout, "0", "0", "0", "0"]))
+    named(name, step(&["F", "GET", &url, "none", "", timeout, "0", "", "0", "0", "0"]))
+}
+
+/// The same, with at most 1,000 bytes of its answer read along.
+fn along(talker: &Talker, name: &str, path: &str, timeout: &str) -> Value {
+    let url = talker.url(path);
+    named(name, step(&["F", "GET", &url, "none", "", timeout, "0", "1000", "0", "0"]))
 }
 
 /// Reads the body of a response of that name.
@@ -217,9 +223,9 @@ fn failure_of_one_is_no_failure_of_the_others() {
     run(async {
         let talker = Talker::start().await?;
         let refused =
-            named("refused", step(&["F", "GET", "http://127.0.0.1:1/", "none", "", "5000", "0", "0", "0", "0"]));
+            named("refused", step(&["F", "GET", "http://127.0.0.1:1/", "none", "", "5000", "0", "", "0", "0", "0"]));
         let url = talker.url("/0/x");
-        let bad = named("bad", step(&["F", "GET", &url, "none", "", "5000", "0", "0", "0", "1", "a b", "c"]));
+        let bad = named("bad", step(&["F", "GET", &url, "none", "", "5000", "0", "", "0", "0", "1", "a b", "c"]));
         let key = named("key", step(&["C", "EdDSA", "unknown", "", "0"]));
         let jwk = named("jwk", json!({ "lines": ["C", "EdDSA", "", "{", "0"], "bytes": "00" }));
         let all = [refused, bad, named("key", key), jwk, named("store", step(&["G", "NOWHERE", "k"]))];
@@ -302,4 +308,42 @@ fn end_of_the_instance_ends_what_is_under_way() {
         }
         talker.is_quiet().await
     });
+}
+
+#[test]
+fn body_is_read_along() {
+    run(async {
+        let talker = Talker::start().await?;
+        let path = &format!("/1/{}", "l".repeat(1_001));
+        let all = many(&[along(&talker, "a", "/300/ab/50", "5000"), along(&talker, "b", path, "5000")]);
+        let rest = many(&[read("c", "b")]);
+        let worker = worker(json!({ "/": [all, many(&[]), rest] })).await?;
+        // One that is longer is left to be read, where it is found to be too long.
+        let told = replies(&worker, "/").await?;
+        assert_eq!(who(&told), ["b: R", "a: R", "c: E"]);
+        ensure!(told[0].starts_with("b: R\n200\n1") && told[1].starts_with("a: R\n200\n2"), "{told:?}");
+        ensure!(told[1].ends_with(" 6162") && told[2] == "c: E\nbody-too-large\n", "{told:?}");
+        is_quiet(&worker)
+    });
+}
+
+#[test]
+fn what_happens_to_a_body_that_is_read_along_happens_to_the_body() {
+    run(async {
+        let talker = Talker::start().await?;
+        let all = many(&[along(&talker, "late", "/1/ab/60000", "200"), along(&talker, "hang", "/hang", "300")]);
+        let rest = many(&[read("body", "late")]);
+        let worker = worker(json!({ "/": [all, many(&[]), rest] })).await?;
+        let told = send_and_tell(&worker, &talker).await?;
+        ensure!(told[0].starts_with("late: R\n200\n1"), "{told:?}");
+        assert_eq!(told[1..], ["hang: E\ntimeout\nno answer in time", "body: E\ntimeout\n"]);
+        is_quiet(&worker)
+    });
+}
+
+/// What was told, when all connections have ended.
+async fn send_and_tell(worker: &Running, talker: &Talker) -> Result<Vec<String>> {
+    let told = replies(worker, "/").await?;
+    talker.is_quiet().await?;
+    Ok(told)
 }

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 18] = [
     &["interest", "refusal"],
     &["rule"],
     &["limit", "respond"],
-    &["policy::*", "admin", "upstream", "observe"],
+    &["policy::*", "admin", "idempotency", "upstream", "observe"],
     &["aggregate", "policy"],
     &["batch"],
     &["gateway"],

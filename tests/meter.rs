@@ -1,6 +1,8 @@
 //! The arithmetic of limits: laws that hold for any schedule of questions and any clock, and the script for Redis, which
 //! decides as the Rust does.
 
+#[path = "meter/ahead.rs"]
+mod ahead;
 #[path = "meter/arbitrary.rs"]
 mod arbitrary;
 #[path = "meter/clocks.rs"]

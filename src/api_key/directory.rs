@@ -1,5 +1,6 @@
 //! The API keys of the configuration: which consumer a key's hash belongs to.
 
+use crate::config::sorted::in_order;
 use subtle::ConstantTimeEq;
 
 /// A key of a consumer.
@@ -28,8 +29,8 @@ pub struct Twice {
 }
 
 impl Directory {
-    pub fn compile(mut keys: Vec<Known>) -> Result<Directory, Twice> {
-        keys.sort_by_key(|known| (known.hash, known.consumer));
+    pub fn compile(keys: Vec<Known>) -> Result<Directory, Twice> {
+        let keys = in_order(&keys, &|one, other| (one.hash, one.consumer).cmp(&(other.hash, other.consumer)));
         for pair in keys.windows(2) {
             if let [one, other] = pair
                 && one.hash == other.hash
@@ -37,7 +38,7 @@ impl Directory {
                 return Err(Twice { hash: one.hash, consumers: [one.consumer, other.consumer] });
             }
         }
-        Ok(Directory { keys })
+        Ok(Directory { keys: keys.into_iter().cloned().collect() })
     }
 
     pub fn is_empty(&self) -> bool {

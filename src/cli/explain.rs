@@ -138,7 +138,11 @@ pub fn run(folder: &Path, world: &World, arguments: &Arguments) -> Outcome {
 pub fn tell(gateway: &Gateway, asked: &Asked, world: &World, network: Network) -> Option<Told> {
     let sent: Rc<RefCell<Vec<(MadeOf, Sent)>>> = Rc::default();
     let seen = Rc::clone(&sent);
+    let token_endpoints = upstreams::token_endpoints(gateway);
     let host = MemoryHost::new(move |request| {
+        if request.made_of == MadeOf::Nothing && token_endpoints.contains(&request.url) {
+            return upstreams::token();
+        }
         // What an upstream gets says that it has been here. Anything else is asked of an issuer.
         if request.made_of == MadeOf::Nothing && !request.headers.contains_key("cdn-loop") {
             return issuers::ask(request, network);

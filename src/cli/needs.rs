@@ -4,15 +4,16 @@
 
 use super::limiters::Limiter;
 use super::objects::{CLAIMS, Class, LIMITS};
-
 use crate::compile::address;
+use crate::config::credentials::Credentials;
 use crate::config::diagnostic::{Diagnostic, Place, Step};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{Consumer, Issuer};
 use crate::config::limit::{Accuracy, Limit};
 use crate::config::read::read;
+use crate::config::sorted::Sorted;
 use crate::config::upstream::Upstream;
-use crate::config::words::{SecretName, Text};
+use crate::config::words::{Secret, SecretName, Text};
 use crate::config::{Gateway, HeaderEdits, Route};
 use crate::limit::binding;
 use serde::de::DeserializeOwned;
@@ -76,6 +77,9 @@ impl Needs {
             self.limit(place, &limit);
         }
         for (place, route) in all::<Route>(Kind::Route, &sections.routes) {
+            if route.idempotency.is_some() {
+                self.claims(place.key("idempotency"));
+            }
             self.edits(&place.key("request_headers"), route.request_headers.as_ref());
             self.edits(&place.key("response_headers"), route.response_headers.as_ref());
             for (index, part) in route.aggregate.iter().flat_map(|aggregate| &aggregate.parts).enumerate() {
@@ -147,6 +151,33 @@ impl Needs {
         }
         let token = upstream.internal_token.as_ref();
         self.secret(&place.key("internal_token").key("secret"), token.map(|token| &token.secret));
+        if let Some(credentials) = &upstream.credentials {
+            self.credentials(&place.key("credentials"), credentials);
+        }
+    }
+
+    fn credentials(&mut self, place: &Place, credentials: &Credentials) {
+        if let Some(field) = &credentials.header {
+            self.text(&place.key("header").key("value"), &field.value);
+        }
+        if let Some(basic) = &credentials.basic {
+            let place = place.key("basic");
+            if let Text::Secret(user) = &basic.user {
+                self.text(&place.key("user"), user);
+            }
+            self.secret(&place.key("password"), Some(&basic.password));
+        }
+        if let Some(aws) = &credentials.aws {
+            let place = place.key("aws");
+            self.secret(&place.key("access_key_id"), Some(&aws.access_key_id));
+            self.secret(&place.key("secret_access_key"), Some(&aws.secret_access_key));
+            self.secret(&place.key("session_token"), aws.session_token.as_ref());
+        }
+        if let Some(client) = &credentials.client_credentials {
+            let place = place.key("client_credentials");
+            self.origin(place.key("url"), &client.url);
+            self.secret(&place.key("client_secret"), Some(&client.client_secret));
+        }
     }
 
     fn issuer(&mut self, place: &Place, issuer: Issuer) {
@@ -180,12 +211,16 @@ impl Needs {
         self.fields(&place.key("add"), &edits.add);
     }
 
-    fn fields(&mut self, place: &Place, fields: &BTreeMap<String, Text>) {
+    fn fields(&mut self, place: &Place, fields: &Sorted<String, Text>) {
         for (name, value) in fields {
             if let Text::Secret(secret) = value {
-                self.secrets.entry(secret.secret.clone()).or_insert(place.key(name).key("secret"));
+                self.text(&place.key(name), secret);
             }
         }
+    }
+
+    fn text(&mut self, place: &Place, text: &Secret) {
+        self.secrets.entry(text.secret.clone()).or_insert(place.key("secret"));
     }
 
     fn secret(&mut self, place: &Place, secret: Option<&SecretName>) {
@@ -283,6 +318,30 @@ mod tests {
     }
 
     #[test]
+    fn what_upstreams_are_shown_comes_from_secrets() {
+        let needs = needs(json!({ "upstream": {
+            "a": { "url": "https://a.test", "credentials": { "header": { "name": "x", "value": { "secret": "A" } } } },
+            "b": { "url": "https://a.test", "credentials": {
+                "basic": { "user": { "secret": "B" }, "password": { "secret": "C" } },
+            } },
+            "c": { "url": "https://a.test", "credentials": { "client_credentials": {
+                "url": "https://login.test/token", "client_id": "x", "client_secret": { "secret": "D" },
+            } } },
+        } }));
+        check(
+            &needs.secrets,
+            &[
+                ("A", "upstream.a.credentials.header.value.secret"),
+                ("B", "upstream.b.credentials.basic.user.secret"),
+                ("C", "upstream.b.credentials.basic.password.secret"),
+                ("D", "upstream.c.credentials.client_credentials.client_secret.secret"),
+            ],
+        );
+        let token = ("https://login.test", "upstream.c.credentials.client_credentials.url");
+        check(&needs.origins, &[("https://a.test", "upstream.a.url"), token]);
+    }
+
+    #[test]
     fn every_target_is_called() {
         let needs = needs(json!({ "upstream": {
             "many": { "targets": ["https://a.test/v1", { "url": "http://b.test:8080", "weight": 2 }, "nonsense"] },
@@ -329,6 +388,15 @@ mod tests {
         let places = [("A", "gateway.store"), ("B", "gateway.api_key.store"), ("C", "issuer.i.revocation.store")];
         check(&needs.stores, &places);
         assert_eq!(needs.claims, None);
+    }
+
+    #[test]
+    fn what_is_done_once_is_a_claim() {
+        let route = json!({ "match": { "path": "/" }, "upstream": "u", "idempotency": { "key": "client.address" } });
+        let needs = needs(json!({ "gateway": { "redis": "redis://127.0.0.1" }, "route": { "pay": route } }));
+        assert_eq!(needs.claims.as_ref().map(Place::to_string).as_deref(), Some("route.pay.idempotency"));
+        check(&needs.origins, &[("redis://127.0.0.1:6379", "gateway.redis")]);
+        assert_eq!(needs.objects().len(), 1);
     }
 
     #[test]

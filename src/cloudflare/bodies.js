@@ -30,12 +30,14 @@ export function letGo(response) {
   if (response !== null && response.body !== null && !response.bodyUsed) response.body.cancel().catch(() => {});
 }
 
-// B, id, whose, most, time-out. Gives a promise of the pieces, or of the failure.
+// B, id, whose, most, time-out. Gives a promise of the reply: `B` with the pieces, or the failure.
 export function collect(lines, cx, beside) {
   const [, , whose, most, timeout] = lines;
   let reader;
   try {
-    reader = (whose === "request" ? cx.request : take(cx, whose)).body.getReader();
+    const message = whose === "request" ? cx.request : take(cx, whose);
+    if (message.failure !== undefined) return message.failure;
+    reader = message.body.getReader();
   } catch (error) {
     // It was read already, or is gone.
     return `E\nother\n${error}`;
@@ -61,7 +63,7 @@ export function collect(lines, cx, beside) {
 
 // Reads to the end. Null where that is too far.
 async function gather(reader, most) {
-  const pieces = [];
+  const pieces = ["B"];
   for (let bytes = 0; ; ) {
     const { value, done } = await reader.read();
     if (done) return pieces;

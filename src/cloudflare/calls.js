@@ -4,11 +4,11 @@ import { body } from "./edgate.js";
 import { hold } from "./bodies.js";
 import { change, namesOthers, wanted } from "./fields.js";
 
-// F, id, method, URL, body, limit, time-out, upgrade, changes. Gives a promise of the reply, which fails for nothing: it
-// is one promise, and no function waits, since each costs as much as a header section.
+// F, id, method, URL, body, limit, time-out, upgrade, most, changes. Gives a promise of the reply, which fails for
+// nothing: it is one promise, and no function waits, since each costs as much as a header section.
 export function call(lines, cx, beside) {
-  const [, id, method, url, kind, limit, timeout, upgrade] = lines;
-  const headers = change(lines, 8, cx.request.headers);
+  const [, id, method, url, kind, limit, timeout, upgrade, most] = lines;
+  const headers = change(lines, 9, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream. One that nobody
   // waits for any more is, too. Nobody can stop waiting for the only one there is, and it has nothing to be broken by.
@@ -18,14 +18,16 @@ export function call(lines, cx, beside) {
   if (kind === "client") content = counted ? measure(cx.request.body, counted) : cx.request.body;
   else if (kind === "bytes") content = body(Number(id));
   // What an upstream has compressed for the client stays so, whatever it passes through.
-  const own = lines[8] === "0";
+  const own = lines[9] === "0";
   const encodeResponseBody = own ? "automatic" : "manual";
   const fetched = fetch(url, { method, headers, body: content, redirect: "manual", signal: abort?.signal, encodeResponseBody });
   return new Promise((reply) => {
     let late = false;
+    let begun = null;
     const timer = setTimeout(() => {
       late = true;
-      reply("E\ntimeout\nno answer in time");
+      // An answer that has begun is one: its body is what fails.
+      reply(begun === null ? "E\ntimeout\nno answer in time" : broken(id, cx, begun, "E\ntimeout\n"));
       abort?.abort();
     }, Number(timeout));
     if (beside !== null) {
@@ -37,12 +39,30 @@ export function call(lines, cx, beside) {
     }
     fetched.then(
       (response) => {
-        clearTimeout(timer);
         // A response that comes too late is let go. An upstream may answer a request whose body it did not get all of.
         if (late) return response.body?.cancel();
         try {
-          reply(counted?.over ? "E\nbody-too-large\n" : received(id, response, cx, own));
+          if (most && isKnown(response, Number(most))) {
+            begun = response;
+            return response.arrayBuffer().then(
+              (content) => {
+                clearTimeout(timer);
+                reply([seen(response, 2, wanted.response), new Uint8Array(content)]);
+              },
+              (error) => {
+                if (late) return;
+                clearTimeout(timer);
+                reply(broken(id, cx, response, `E\ndisconnected\n${error}`));
+              },
+            );
+          }
+          clearTimeout(timer);
+          if (counted?.over) return reply("E\nbody-too-large\n");
+          const text = seen(response, response.body ? 1 : 0, (own && !most) || namesOthers(response.headers) ? null : wanted.response);
+          hold(cx, id, response);
+          reply(text);
         } catch (error) {
+          clearTimeout(timer);
           reply(`E\nother\n${error}`);
         }
       },
@@ -59,15 +79,36 @@ function unsent(error) {
   return error instanceof TypeError || /^Too many subrequests/.test(error?.message) ? "unsendable" : "disconnected";
 }
 
-// R, status, body, fields. A response to the gateway's own request is seen whole.
-function received(id, response, cx, own) {
-  const reply = ["R", response.status, response.body ? 1 : 0];
-  const wants = own || namesOthers(response.headers) ? null : wanted.response;
-  for (const [name, value] of response.headers) {
-    if (wants === null || wants.has(name)) reply.push(name, value);
+// Whether a body can be read in one go: it is no longer than it says, since nothing unpacks it.
+function isKnown(response, most) {
+  if (!response.ok || response.body === null) return false;
+  const length = response.headers.get("content-length");
+  return length !== null && Number(length) <= most && !response.headers.has("content-encoding");
+}
+
+// R, status, body, fields.
+function seen(response, kind, wants) {
+  const reply = ["R", response.status, kind];
+  if (wants !== null && wants.size <= FEW && !wants.has("set-cookie")) {
+    for (const name of wants) {
+      const value = response.headers.get(name);
+      if (value !== null) reply.push(name, value);
+    }
+  } else {
+    for (const [name, value] of response.headers) {
+      if (wants === null || wants.has(name)) reply.push(name, value);
+    }
   }
-  hold(cx, id, response);
   return reply.join("\n");
+}
+
+// To ask for some fields costs less than to see all of them.
+const FEW = 4;
+
+// The reply of a response whose body cannot be read, and why it cannot.
+function broken(id, cx, response, failure) {
+  hold(cx, id, { body: null, failure });
+  return seen(response, 1, wanted.response);
 }
 
 // Lets at most so many bytes pass. All go through one buffer: chunks of their own would be garbage of the body's size.

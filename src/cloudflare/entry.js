@@ -6,7 +6,7 @@ import { begin, body, deliver, initSync, load, resume, schedule } from "./edgate
 import { halt, next, release, start } from "./beside.js";
 import { collect, take } from "./bodies.js";
 import { call } from "./calls.js";
-import { claim } from "./claims.js";
+import { claim, swap } from "./claims.js";
 import { ended, settle, watched } from "./ends.js";
 import { apply, change, dashed, namesOthers, want, wanted, wantEverything } from "./fields.js";
 import { renew, worker } from "./instance.js";
@@ -171,6 +171,8 @@ function perform(lines, cx, beside) {
         return sign(lines);
       case "L":
         return claim(cx.env, lines);
+      case "H":
+        return swap(cx.env, lines);
       case "N":
         return count(cx, lines, beside);
       case "U":
@@ -203,8 +205,8 @@ function told(holds) {
 function go(cx, lines, reply) {
   if (cx.instance !== worker.instanceId) throw new Error("the instance of this request has ended");
   if (typeof reply !== "string") {
-    reply.forEach((piece) => deliver(piece));
-    reply = "B";
+    for (let at = 1; at < reply.length; at++) deliver(reply[at]);
+    reply = reply[0];
   }
   return resume(Number(lines[1]), Date.now(), reply);
 }

@@ -6,7 +6,7 @@ use super::talk::Talk;
 use super::wire::{self, Reply, Wanted};
 use super::zones::Zones;
 use crate::body::{Body, HostBody};
-use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Task, Timestamp, Watch};
+use crate::host::{Check, Counters, Host, HostError, MadeOf, Outgoing, Question, Swap, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::meter::Count;
 use bytes::Bytes;
@@ -119,6 +119,11 @@ fn unexpected<T>(reply: Reply) -> Result<T, HostError> {
     })
 }
 
+/// The object that decides about a key.
+fn shard(key: &str) -> u8 {
+    Sha256::digest(key)[0] % SHARDS
+}
+
 /// Milliseconds that are not zero.
 fn milliseconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis())).max(1)
@@ -168,7 +173,7 @@ impl Host for WorkersHost {
 
     fn fetch<'a>(&'a self, request: Outgoing<'a>) -> Task<'a, Result<Response<Body>, HostError>> {
         Box::pin(async move {
-            let Outgoing { method, url, headers, made_of, body, timeout, upgrade } = request;
+            let Outgoing { method, url, headers, made_of, body, timeout, upgrade, reads } = request;
             let mut bytes = None;
             let (kind, limit) = match body {
                 Body::Empty => ("none", String::new()),
@@ -185,8 +190,9 @@ impl Host for WorkersHost {
             };
             let ms = milliseconds(timeout);
             let upgrade = if upgrade { "1" } else { "0" };
-            let mut digits = itoa::Buffer::new();
-            let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade];
+            let (mut digits, mut most) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let reads = reads.map_or("", |bytes| most.format(bytes));
+            let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade, reads];
             let mut wanted = Wanted { bytes, ..self.wanted("F", &lines, ms as f64) };
             self.received.borrow().fields.changes(headers, made_of, &mut wanted.text);
             match self.talk.ask(wanted).await {
@@ -259,11 +265,27 @@ impl Host for WorkersHost {
 
     fn claim<'a>(&'a self, _: Option<&'a str>, key: &'a str, ttl: Duration) -> Task<'a, Result<bool, HostError>> {
         Box::pin(async move {
-            let shard = Sha256::digest(key)[0] % SHARDS;
             let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let lines = [shard_digits.format(shard), digits.format(milliseconds(ttl)), key];
+            let lines = [shard_digits.format(shard(key)), digits.format(milliseconds(ttl)), key];
             match self.ask("L", &lines, STORE_MS).await {
                 Reply::Value(Some(first)) => Ok(first == "1"),
+                reply => unexpected(reply),
+            }
+        })
+    }
+
+    fn swap<'a>(
+        &'a self,
+        _: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>> {
+        Box::pin(async move {
+            let (mut digits, mut shard_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let ms = digits.format(milliseconds(swap.ttl));
+            let lines = [shard_digits.format(shard(key)), ms, key, swap.expected, swap.value];
+            match self.ask("H", &lines, STORE_MS).await {
+                Reply::Value(held) => Ok(held),
                 reply => unexpected(reply),
             }
         })

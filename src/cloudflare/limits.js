@@ -130,11 +130,17 @@ export class EdgateLimits extends DurableObject {
     this.take(ctx.storage.kv.get(STATE));
   }
 
-  // Until when the state says anything, and the state.
+  // Until when the state says anything, the state, and by which meter it is ahead, if it is.
   take(kept) {
-    const [until, ...state] = kept === undefined ? ["0"] : String(kept).split(" ");
+    const [line, meter] = kept === undefined ? ["0"] : String(kept).split("\n");
+    const [until, ...state] = line.split(" ");
     this.until = Number(until) || 0;
     this.state = kept === undefined ? undefined : state.join(" ");
+    // To a meter by which more comes back, a state that is older than what was taken last would not be ahead. So its time
+    // becomes now, by its own meter; less than one of it may have been gone.
+    const now = Date.now();
+    const text = meter !== undefined && this.until > now ? inCore(decide, this.state, `charge 1 ${meter}`, now) : undefined;
+    if (text !== undefined) this.state = text.split("\n")[2];
     // What is written, where that is not the state, and by which meter more was taken.
     this.ahead = undefined;
     this.meter = undefined;
@@ -174,7 +180,7 @@ export class EdgateLimits extends DurableObject {
     const [, keep, state] = decided(this.state, `take 1 ${this.spare} ${meter}`, now);
     this.ahead = state;
     this.meter = meter;
-    this.storage.kv.put(STATE, `${now + Number(keep)} ${state}`);
+    this.storage.kv.put(STATE, `${now + Number(keep)} ${state}\n${meter}`);
     if (this.settles) return;
     this.settles = true;
     setTimeout(() => this.settle(), SETTLE_MS);

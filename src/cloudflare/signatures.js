@@ -57,7 +57,7 @@ export async function sign(lines) {
   const message = body(Number(id));
   try {
     const known = jwk === "" ? keys.get(key) : await arrived(key, jwk, algorithm, "sign");
-    return known === undefined ? UNKNOWN_KEY : [new Uint8Array(await crypto.subtle.sign(algorithm, known, message))];
+    return known === undefined ? UNKNOWN_KEY : ["B", new Uint8Array(await crypto.subtle.sign(algorithm, known, message))];
   } catch (error) {
     return `E\nother\n${error}`;
   }

@@ -7,17 +7,18 @@
 //! | direction | lines |
 //! |---|---|
 //! | in, a request | method, URL, protocol version, what is known of the client, fields |
-//! | in, a response | `R`, status, `1` if there is a body, fields |
+//! | in, a response | `R`, status, `0` without a body, `1` with one, `2` with all of it handed to `deliver()`, fields |
 //! | in, a value | `V`, then `1` and the value, or `0` |
 //! | in, bytes | `B`; they were handed to `deliver()` right before, piece by piece |
 //! | in, answers of counters | `N`, then for each question, in their order, the answer's line, or a failure |
 //! | in, a failure | `E`, kind, message |
-//! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, `1` to upgrade, the changes |
+//! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, `1` to upgrade, the most bytes to read along, the changes |
 //! | out, a body to read | `B`, id, whose, the most bytes, time-out in ms |
 //! | out, a store | `G`, id, store, key; `P`, id, store, key, seconds to live, value |
 //! | out, a signature to check | `C`, id, algorithm, key, JWK, length of the signature; bytes: signature, message |
 //! | out, something to sign | `K`, id, algorithm, key, JWK; bytes: the message |
 //! | out, a claim | `L`, id, shard, ms to live, key |
+//! | out, something for what a key holds | `H`, id, shard, ms to live, key, what is expected, what takes its place |
 //! | out, questions to counters | `N`, id, time-out in ms, counters and questions in turn |
 //! | out, a question to the platform's rate limiter | `U`, id, binding, time-out in ms, key |
 //! | out, a wait | `S`, id, ms |
@@ -44,7 +45,8 @@
 //! A task that waits for one operation alone says so with its step. Where there are others, or are to be, `M` has those
 //! that begin, if any, and each has a reply of its own, for which the task goes on.
 //!
-//! A request whose changes begin with nothing is the gateway's own: all fields of its response come in.
+//! A request whose changes begin with nothing is the gateway's own: all fields of its response come in, unless its body is
+//! read along.
 //!
 //! Wishes are words on one line: `country`, `certificate`, `fields` for all fields of requests, and `answers` for all of
 //! responses. What is known of a
@@ -147,10 +149,14 @@ pub fn reply(Arrived { id, text, bytes }: Arrived) -> Option<Reply> {
             let status = line(&text, &mut position);
             let status = StatusCode::from_bytes(&text.as_bytes()[status]).ok()?;
             let has_body = line(&text, &mut position);
-            let has_body = &text[has_body] == "1";
+            let has_body = text.as_bytes().get(has_body.start).copied();
             let (fields, headers) = Fields::read(text, position);
-            let length = if has_body { content_length(&headers).ok().flatten() } else { Some(0) };
-            let mut response = Response::new(Body::host(Handle::Response(Held::new(id)), length));
+            let body = match has_body {
+                Some(b'2') => Body::bytes(bytes),
+                Some(b'1') => Body::host(Handle::Response(Held::new(id)), content_length(&headers).ok().flatten()),
+                _ => Body::host(Handle::Response(Held::new(id)), Some(0)),
+            };
+            let mut response = Response::new(body);
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             Reply::Response(response, fields)
@@ -195,6 +201,9 @@ fn failure(kind: &str, message: String) -> HostError {
     }
 }
 
+/// The longest body, in bytes, that goes out as text.
+const LONG: usize = 16 * 1024;
+
 /// An answer. A body that is no text is left for `body()`. `watched` says whether somebody waits for its end.
 pub fn answer(response: Response<Body>, watched: bool) -> (String, Option<Vec<u8>>) {
     let (parts, body) = response.into_parts();
@@ -213,6 +222,11 @@ pub fn answer(response: Response<Body>, watched: bool) -> (String, Option<Vec<u8
             Some(Handle::Request) | None => push(&mut text, "none"),
         },
         Body::Empty => push(&mut text, "none"),
+        // A long text would be taken apart and put together again.
+        Body::Bytes(bytes) if bytes.len() > LONG => {
+            push(&mut text, "binary");
+            binary = Some(bytes.into());
+        }
         Body::Bytes(bytes) => match String::from_utf8(bytes.into()) {
             Ok(body) => {
                 push(&mut text, "text");

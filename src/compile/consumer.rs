@@ -9,13 +9,13 @@ use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::document::{Kind, Sections, place_of};
 use crate::config::identity::{self as section, ApiKeys};
 use crate::config::read::{Read, read};
+use crate::config::sorted::Sorted;
 use crate::consumers::{CertificateOf, Consumers, KeyMaterial, Passwords, SignatureKey, StoredKeys};
 use crate::http_signature::key::KeyAlgorithm;
 use crate::identity::Consumer;
 use crate::jose::key::PublicKey;
 use crate::password::Hash;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration as Std;
 
@@ -40,9 +40,9 @@ struct One<'a> {
 struct Found {
     consumers: Consumers,
     keys: Vec<(Known, Place)>,
-    users: BTreeMap<String, Place>,
-    key_ids: BTreeMap<String, Place>,
-    names: BTreeMap<String, Place>,
+    users: Sorted<String, Place>,
+    key_ids: Sorted<String, Place>,
+    names: Sorted<String, Place>,
     certificates: Vec<(CertificateOf, Place)>,
 }
 

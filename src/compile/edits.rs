@@ -3,13 +3,13 @@
 use super::{bad_header_name, secret_slot};
 use crate::config::HeaderEdits;
 use crate::config::diagnostic::{Code, Diagnostic, Place};
+use crate::config::sorted::Sorted;
 use crate::config::words::Text;
 use crate::headers::is_reserved;
 use crate::policy::transform::{Edits, FieldValue};
 use crate::template::{Parameters, Part, Template};
 use http::{HeaderName, HeaderValue};
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
 type Diagnostics = Vec<Diagnostic>;
 
@@ -24,7 +24,7 @@ pub fn compile(
     for (index, text) in section.remove.iter().enumerate() {
         edits.remove.extend(editable(text, place.key("remove").index(index), diagnostics));
     }
-    let mut fields = |key: &str, section: &BTreeMap<String, Text>| {
+    let mut fields = |key: &str, section: &Sorted<String, Text>| {
         let mut fields = Vec::new();
         for (text, value) in section {
             let place = place.key(key).key(text);
@@ -94,11 +94,11 @@ pub fn field_value(
     }
 }
 
-fn fits_a_field(secret: &str) -> Result<(), &'static str> {
+pub fn fits_a_field(secret: &str) -> Result<(), &'static str> {
     HeaderValue::try_from(secret).map(drop).map_err(|_| "no header field can hold it")
 }
 
-fn bad_value(place: Place) -> Diagnostic {
+pub fn bad_value(place: Place) -> Diagnostic {
     let message = "a header field cannot hold control characters";
     Diagnostic::new(Code::BadHeader, place, message, "not a field value")
 }

@@ -5,6 +5,7 @@ use crate::bounded::Bounded;
 use crate::config::diagnostic::{Code, Diagnostic, Place, did_you_mean};
 use crate::config::identity::{self as section, Discovery};
 use crate::config::names;
+use crate::config::sorted::Sorted;
 use crate::config::units::Duration;
 use crate::host::Capabilities;
 use crate::issuer::introspection::Introspection;
@@ -16,7 +17,6 @@ use crate::jose::claims::Rules;
 use crate::jose::key_set::KeySet;
 use crate::renewed::Renewed;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration as Std;
@@ -323,7 +323,7 @@ impl One<'_> {
             negative_cache: section.negative_cache.map_or(NEGATIVE_CACHE, |cache| cache.0),
             timeout: limits.timeout,
             refused: RefCell::new(Bounded::new(REFUSED)),
-            calls: RefCell::new(BTreeMap::new()),
+            calls: RefCell::new(Sorted::new()),
         })))
     }
 
@@ -437,7 +437,7 @@ pub fn once(place: &Place, what: &str, scope: &Scope<'_>, diagnostics: &mut Diag
 }
 
 /// An address that edgate itself calls. What is said of it is logged too, so a password in it is not.
-fn endpoint(text: &str, place: &Place, help: &str, diagnostics: &mut Diagnostics) -> Option<url::Url> {
+pub fn endpoint(text: &str, place: &Place, help: &str, diagnostics: &mut Diagnostics) -> Option<url::Url> {
     let (message, help) = match address(text) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => (format!("`{text}` is neither http nor https"), help),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
@@ -473,4 +473,4 @@ fn fits_hs512(secret: &str) -> Result<(), &'static str> {
 }
 
 /// Issuers by name.
-pub type Issuers = BTreeMap<String, Option<Rc<Issuer>>>;
+pub type Issuers = Sorted<String, Option<Rc<Issuer>>>;

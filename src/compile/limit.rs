@@ -10,6 +10,7 @@ use crate::config::diagnostic::did_you_mean;
 use crate::config::document::{Kind, Sections, binding_of, place_of};
 use crate::config::limit::{self as section, Accuracy, LimitFields, Named, OnFailure};
 use crate::config::read::{Read, read};
+use crate::config::sorted::Sorted;
 use crate::exchange::Stage;
 use crate::host::{Capabilities, Counters};
 use crate::limit::key::{Key, Part};
@@ -20,7 +21,6 @@ use crate::policy::throttle::{Applied, Throttle};
 use crate::rule::source::Source;
 use crate::rule::{self, Rule};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration as Std;
 
@@ -41,7 +41,7 @@ pub struct Scope<'a> {
 }
 
 /// Every limit by name: `None` for one with a mistake.
-pub type Limits = BTreeMap<String, Option<Rc<Limit>>>;
+pub type Limits = Sorted<String, Option<Rc<Limit>>>;
 
 /// Compiles every limit.
 pub fn compile(sections: &Sections, scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> Limits {

@@ -3,25 +3,24 @@
 
 use super::route::Placed;
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::sorted::{Sorted, in_order};
 use crate::routing::condition::{Conditions, Methods};
-use crate::routing::pattern::Pattern;
-use crate::routing::{Entry, HostPattern};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::routing::{Entry, RouteId};
+
+/// Pairs of routes that were reported.
+type Reported = Sorted<(RouteId, RouteId), ()>;
 
 /// Reports what cannot stand together.
 pub fn check(placed: &[Placed], diagnostics: &mut Vec<Diagnostic>) {
-    let mut groups: BTreeMap<(&HostPattern, &Pattern), Vec<&Placed>> = BTreeMap::new();
-    for one in placed {
-        groups.entry((&one.entry.host, &one.entry.pattern)).or_default().push(one);
-    }
+    let placed = in_order(placed, &|one, other| one.entry.place().cmp(&other.entry.place()));
     // Routes with several hosts or paths meet in several groups: one report of each pair is enough.
-    let mut reported = BTreeSet::new();
-    for group in groups.values() {
+    let mut reported = Reported::new();
+    for group in placed.chunk_by(|one, other| one.entry.place() == other.entry.place()) {
         for (index, later) in group.iter().enumerate() {
             for earlier in &group[..index] {
                 let found = compare(&earlier.entry, &later.entry);
                 if let Some((code, why)) = found
-                    && reported.insert((earlier.entry.route, later.entry.route))
+                    && reported.insert((earlier.entry.route, later.entry.route), ()).is_none()
                 {
                     diagnostics.push(report(code, why, earlier, later));
                 }
@@ -68,11 +67,7 @@ fn report(code: Code, why: String, earlier: &Placed, later: &Placed) -> Diagnost
 }
 
 /// A way in for any method, all of whose requests go to routes that name the method.
-fn unreachable(
-    group: &[&Placed],
-    reported: &mut BTreeSet<(crate::routing::RouteId, crate::routing::RouteId)>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn unreachable(group: &[&Placed], reported: &mut Reported, diagnostics: &mut Vec<Diagnostic>) {
     for one in group.iter().filter(|one| one.entry.conditions.methods.is_empty()) {
         let wider = |other: &Conditions| covers(other, &one.entry.conditions);
         let others =
@@ -80,7 +75,7 @@ fn unreachable(
         let taken = others.clone().fold(Methods::default(), |all, other| all.union(other.entry.conditions.methods));
         if taken == Methods::all()
             && let Some(other) = others.clone().next()
-            && reported.insert((one.entry.route, one.entry.route))
+            && reported.insert((one.entry.route, one.entry.route), ()).is_none()
         {
             diagnostics.push(
                 Diagnostic::new(

@@ -3,7 +3,10 @@
 pub mod action;
 mod matching;
 
-use super::{BODY, WAIT, access, aggregate, authenticate, batch, calls, cors, edits, limit, size, upstream, within};
+use super::{
+    BODY, NAME, WAIT, access, aggregate, authenticate, batch, calls, cors, edits, idempotency, limit, size, upstream,
+    within,
+};
 use crate::aggregate::stale::Shelf;
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::config::document::{Kind, Sections, place_of};
@@ -13,6 +16,7 @@ use crate::config::words::{OneOrMany, OrNone};
 use crate::config::{self, HeaderEdits};
 use crate::gateway::{Action, Gateway, Route};
 use crate::host::Capabilities;
+use crate::idempotency::Idempotency;
 use crate::policy::Policy;
 use crate::policy::limit_body::LimitBody;
 use crate::policy::transform::{Edits, Transform};
@@ -95,13 +99,14 @@ pub fn compile(
             }
         }
         let policies = route.policies(&patterns, diagnostics);
+        let idempotency = route.idempotency(&patterns, diagnostics);
         if let (Some(Action::Aggregate(aggregate)), Some(section)) = (&action, &section.aggregate) {
             let (place, besides) = (place.key("aggregate").key("parts"), calls::of_policies(&policies));
             aggregate::plan::counts(section, (aggregate, besides), &place, (&upstreams, scope.targets), diagnostics);
         }
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);
         let action = action.unwrap_or(Action::Respond(Respond::placeholder()));
-        gateway.routes.push(Route { name: Rc::from(name.as_str()), methods, policies, action, deadline });
+        gateway.routes.push(Route { name: Rc::from(name.as_str()), methods, policies, idempotency, action, deadline });
     }
     batch::fits(&mut gateway.routes, (sections, &upstreams, scope.targets), diagnostics);
     for (name, _) in scope.upstreams.iter().zip(used).filter(|(_, used)| !used && all_read) {
@@ -169,6 +174,19 @@ impl One<'_> {
         let scope = rule::Scope { parameters, targets, has_identity: parameters.identity };
         let fields = gateway.limit_fields.unwrap_or(LimitFields::Standard);
         limit::apply((named, &place), limits, &scope, (self.place, fields), diagnostics)
+    }
+
+    /// What is asked of requests that must be done once.
+    fn idempotency(&self, patterns: &[&Pattern], diagnostics: &mut Diagnostics) -> Option<Idempotency> {
+        let section = self.section.idempotency.as_ref()?;
+        let Scope { gateway, targets, known, .. } = self.scope;
+        let parameters = self.parameters(patterns);
+        let scope = idempotency::Scope {
+            gateway: gateway.name.as_deref().unwrap_or(NAME),
+            of: &known.of,
+            rules: rule::Scope { parameters: &parameters, targets, has_identity: parameters.identity },
+        };
+        idempotency::compile(section, &self.place.key("idempotency"), &scope, diagnostics)
     }
 
     /// Who may call at all.

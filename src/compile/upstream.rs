@@ -1,6 +1,7 @@
 //! The section `upstream`: its targets, which of them gets a request, and what happens where one fails; and the upstreams
 //! that a route chooses between.
 
+mod credentials;
 mod failing;
 mod health;
 pub mod route;
@@ -73,6 +74,7 @@ fn placeholder(name: &str) -> Upstream {
         shared: None,
         fallback: None,
         internal_token: None,
+        credentials: None,
         state: State::default(),
     }
 }
@@ -113,6 +115,7 @@ impl One<'_> {
             fallback: section.fallback.as_ref().map(|fallback| self.fallback(fallback, &addresses, diagnostics)),
             targets: addresses.into_iter().map(|(base, weight)| Target::new(base, weight, rules.as_ref())).collect(),
             breaking,
+            credentials: self.credentials(internal_token.as_ref(), diagnostics),
             internal_token,
             state: State::default(),
         }

@@ -1,10 +1,10 @@
 //! One answer made of several: the action `aggregate` of a route.
 
+use super::sorted::Sorted;
 use super::units::{Duration, Size};
 use super::words::Text;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// One answer in JSON, made of what several upstreams answer.
@@ -67,10 +67,10 @@ pub struct Part {
     pub method: Option<String>,
     /// Query parameters, as templates. One whose value is not there is left out.
     #[serde(default)]
-    pub query: BTreeMap<String, String>,
+    pub query: Sorted<String, String>,
     /// Header fields, as templates or secrets. One whose value is not there is left out.
     #[serde(default)]
-    pub headers: BTreeMap<String, Text>,
+    pub headers: Sorted<String, Text>,
     /// The body, as JSON whose strings are templates. A string that is nothing but a placeholder becomes the value that
     /// it names, objects too; a member whose value is not there is left out.
     pub body: Option<serde_json::Value>,
@@ -123,7 +123,7 @@ pub struct Part {
     pub deny: Vec<String>,
     /// New names of members: `"blog" = "web"`, `"address.zip" = "code"`.
     #[serde(default)]
-    pub mapping: BTreeMap<String, String>,
+    pub mapping: Sorted<String, String>,
     /// The member of the answer that holds it.
     pub group: Option<String>,
 }

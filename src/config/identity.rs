@@ -1,10 +1,10 @@
 //! Who calls, and what they may do: the sections `issuer` and `consumer`, and the keys of routes that use them.
 
+use super::sorted::Sorted;
 use super::units::{Duration, Size};
 use super::words::{OneOrMany, SecretName};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Whose tokens are accepted. Binding: `ISSUER_<NAME>`.
 ///
@@ -366,5 +366,5 @@ pub struct InternalToken {
     pub header: Option<String>,
     /// Further claims, as templates: `{ email = "{claim.email}" }`. `sub` is the subject of the identity.
     #[serde(default)]
-    pub claims: BTreeMap<String, String>,
+    pub claims: Sorted<String, String>,
 }

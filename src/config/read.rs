@@ -9,7 +9,6 @@ use super::diagnostic::{At, Diagnostic, Place, Step};
 use fault::{Fault, mismatch};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 /// A section that could be read, and whether everything in it was.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ const MOST_FAULTS: usize = 100;
 
 /// Reads a section, adding every mistake to `diagnostics`. `None` where too little is left to make one.
 pub fn read<T: DeserializeOwned>(place: &Place, value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<Read<T>> {
-    let mut skip = BTreeSet::new();
+    let mut skip = Vec::new();
     for _ in 0..MOST_FAULTS {
         let trail = Trail { parent: None, step: None, skip: &skip };
         match T::deserialize(Node { value, trail: &trail }) {
@@ -40,7 +39,7 @@ pub fn read<T: DeserializeOwned>(place: &Place, value: &Value, diagnostics: &mut
                 if path.is_empty() {
                     return None;
                 }
-                skip.insert(path);
+                skip.push(path);
             }
         }
     }
@@ -52,7 +51,7 @@ pub struct Trail<'a> {
     parent: Option<&'a Trail<'a>>,
     step: Option<Here<'a>>,
     /// What was left out because of an earlier mistake.
-    skip: &'a BTreeSet<Vec<Step>>,
+    skip: &'a [Vec<Step>],
 }
 
 /// A step that nobody has to remember yet.

@@ -1,6 +1,7 @@
 //! The services behind the gateway: the section `upstream`, and the keys of routes that choose between upstreams.
 
 use super::Respond;
+use super::credentials::Credentials;
 use super::identity::InternalToken;
 use super::units::{Duration, Share, Size};
 use super::words::OneOrMany;
@@ -39,6 +40,8 @@ pub struct Upstream {
     pub fallback: Option<Fallback>,
     /// A token of edgate's own that tells it who calls.
     pub internal_token: Option<InternalToken>,
+    /// What the gateway shows it of itself.
+    pub credentials: Option<Credentials>,
 }
 
 /// One address of an upstream.
@@ -114,7 +117,8 @@ pub struct Retry {
     pub backoff: Option<Duration>,
     /// The longest pause of all. 1 s when not given; 1 ms to 1 m.
     pub max_backoff: Option<Duration>,
-    /// How many tries may come on top of the requests of the last 10 s, beside the 10 that always may. 20% when not given.
+    /// How many tries may come on top of the requests of the last 10 s, beside 10; never more than those requests, and one.
+    /// 20% when not given.
     pub budget: Option<Share>,
     /// Statuses that are tried again: 429, or any from 500 on. 502, 503 and 504 when not given.
     pub statuses: Option<Vec<u16>>,

@@ -7,6 +7,7 @@
 
 use crate::body::Body;
 use crate::bounded::Bounded;
+use crate::config::sorted::Sorted;
 use crate::event::{Level, Subject, event};
 use crate::host::{MadeOf, Outgoing, SharedHost, Timestamp};
 use crate::secret::SecretSlot;
@@ -15,7 +16,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Introspection {
     /// Tokens that the issuer knows nothing of, or that were refused for what it says.
     pub refused: RefCell<Bounded<()>>,
     /// The calls that are under way, by the token's hash.
-    pub calls: RefCell<BTreeMap<[u8; 32], Rc<Call>>>,
+    pub calls: RefCell<Sorted<[u8; 32], Rc<Call>>>,
 }
 
 /// A call about a token, for all requests that wait for it.
@@ -128,6 +128,7 @@ impl Introspection {
             body: Body::Bytes(Bytes::from(body)),
             timeout: self.timeout,
             upgrade: false,
+            reads: None,
         };
         let response = host.fetch(request).await.map_err(|error| error.to_string())?;
         let status = response.status();

@@ -273,6 +273,7 @@ impl KeySource {
             body: Body::Empty,
             timeout: self.limits.timeout,
             upgrade: false,
+            reads: None,
         };
         let response = host.fetch(request).await.map_err(|error| error.to_string())?;
         let status = response.status();

@@ -1,7 +1,8 @@
 //! What an instance knows of a limit's counters, by the hashes of their keys: blocks that it may spend, denials that
-//! last, the counters of a limit that is the instance's own, and whether the shared ones can be asked at the moment.
-//! Whatever is lost here is asked for again, or has been counted already.
+//! last, the counters of a limit that is the instance's own, and which of the shared ones do not answer. Whatever is lost
+//! here is asked for again, or has been counted already.
 
+use super::outage::Outage;
 use crate::bounded::Bounded;
 use crate::meter::{Ask, Count, MOST};
 use std::cell::{Cell, RefCell};
@@ -13,10 +14,6 @@ const KEYS: usize = 10_000;
 /// The longest that a denial is believed, in milliseconds: an operator may reset a counter, or what others have not used
 /// comes back.
 const MOST_DENIED_MS: u64 = 10_000;
-
-/// For how long counters that could not be asked are left alone, in milliseconds: while they are down, requests must
-/// not wait for them one by one.
-const DOWN_MS: f64 = 1_000.0;
 
 /// How long the pace of a key is remembered, in milliseconds.
 const PACE_MS: f64 = 60_000.0;
@@ -32,7 +29,7 @@ pub struct Known {
     denied: RefCell<Bounded<Denied>>,
     leases: RefCell<Bounded<Rc<Lease>>>,
     own: RefCell<Bounded<Rc<str>>>,
-    down_until: Cell<f64>,
+    pub outage: Outage,
 }
 
 #[derive(Clone, Copy)]
@@ -71,7 +68,7 @@ impl Default for Known {
             denied: RefCell::new(Bounded::new(KEYS)),
             leases: RefCell::new(Bounded::new(KEYS)),
             own: RefCell::new(Bounded::new(KEYS)),
-            down_until: Cell::new(0.0),
+            outage: Outage::default(),
         }
     }
 }
@@ -163,18 +160,6 @@ impl Known {
         self.denied.borrow_mut().remove(key);
         self.leases.borrow_mut().remove(key);
         self.own.borrow_mut().remove(key);
-    }
-
-    /// Whether the shared counters are left alone.
-    pub fn is_down(&self, now: f64) -> bool {
-        now < self.down_until.get()
-    }
-
-    /// The shared counters could not be asked. Whether that is news.
-    pub fn note_down(&self, now: f64) -> bool {
-        let news = now > self.down_until.get() + DOWN_MS;
-        self.down_until.set(now + DOWN_MS);
-        news
     }
 }
 

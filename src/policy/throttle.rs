@@ -116,7 +116,7 @@ async fn ask_counters(host: &SharedHost, turns: &mut [Turn<'_>]) {
     let mut counters = None;
     for (position, turn) in turns.iter_mut().enumerate().filter(|(_, turn)| turn.waits_for_counter()) {
         let limit = &turn.applied.limit;
-        if limit.known.is_down(now) {
+        if limit.known.outage.covers(&turn.place, now) {
             turn.failed();
             continue;
         }
@@ -142,6 +142,7 @@ fn take(host: &SharedHost, turn: &mut Turn<'_>, answer: Result<Count, HostError>
     let limit = &turn.applied.limit;
     match answer {
         Ok(count) => {
+            limit.known.outage.end(&turn.place);
             if count.unreadable {
                 let message = "a counter could not be read, and begins anew";
                 event(host, Level::Warning, Subject::Limit(&limit.name), message);
@@ -149,7 +150,7 @@ fn take(host: &SharedHost, turn: &mut Turn<'_>, answer: Result<Count, HostError>
             turn.counted(host, count, asked);
         }
         Err(error) => {
-            if limit.known.note_down(host.now().0) {
+            if limit.known.outage.note(&turn.place, host.now().0) {
                 let goes_on = match limit.on_failure {
                     OnFailure::Allow => "requests go on uncounted",
                     OnFailure::Deny => "requests are refused",
@@ -167,14 +168,17 @@ async fn ask_platform(host: &SharedHost, turns: &mut [Turn<'_>]) {
     for turn in turns.iter_mut().filter(|turn| turn.applied.limit.accuracy == Accuracy::Regional) {
         let limit = &turn.applied.limit;
         let now = host.now().0;
-        if limit.known.is_down(now) {
+        if limit.known.outage.covers(&turn.place, now) {
             turn.failed();
             continue;
         }
         match host.admit(&limit.binding(), &turn.values.name(), limit.timeout).await {
-            Ok(admitted) => turn.admitted_by_platform(admitted),
+            Ok(admitted) => {
+                limit.known.outage.end(&turn.place);
+                turn.admitted_by_platform(admitted);
+            }
             Err(error) => {
-                if limit.known.note_down(now) {
+                if limit.known.outage.note(&turn.place, host.now().0) {
                     let message = format!("the platform's rate limiter cannot be asked: {error}");
                     event(host, Level::Warning, Subject::Limit(&limit.name), &message);
                 }

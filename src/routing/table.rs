@@ -8,8 +8,8 @@
 use super::condition::{Facts, Methods, Takes};
 use super::pattern::{Pattern, Segment, matched_length};
 use super::{Entry, Found, Miss};
+use crate::config::sorted::in_order;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The patterns of one host.
@@ -39,18 +39,13 @@ struct Shape {
 }
 
 impl Table {
-    pub fn compile(entries: Vec<Entry>) -> Table {
-        let mut by_pattern: BTreeMap<Rc<Pattern>, Vec<Entry>> = BTreeMap::new();
-        for entry in entries {
-            by_pattern.entry(Rc::clone(&entry.pattern)).or_default().push(entry);
-        }
-        let shapes: Vec<Shape> = by_pattern
-            .into_iter()
-            .map(|(pattern, mut entries)| {
-                entries.sort_by_key(|entry| Reverse(entry.conditions.weight()));
-                Shape { pattern, entries }
-            })
-            .collect();
+    /// From entries in the order of their patterns; of those with one pattern, the one with more conditions first.
+    pub fn compile(entries: &[&Entry]) -> Table {
+        let shapes = entries.chunk_by(|one, other| one.pattern == other.pattern).filter_map(|entries| {
+            let pattern = Rc::clone(&entries.first()?.pattern);
+            Some(Shape { pattern, entries: entries.iter().copied().cloned().collect() })
+        });
+        let shapes = shapes.collect();
         let mut table = Table { trees: Vec::new(), candidates: Vec::new(), shapes };
         table.plant();
         table
@@ -60,20 +55,20 @@ impl Table {
     fn plant(&mut self) {
         let partial: Vec<usize> =
             (0..self.shapes.len()).filter(|index| self.shapes[*index].pattern.is_partial()).collect();
-        let mut leaves: BTreeMap<(Reverse<usize>, String), Option<usize>> = BTreeMap::new();
-        for (index, shape) in self.shapes.iter().enumerate() {
-            let leaf = leaves.entry((shape.pattern.catches_at(), shape.pattern.tree_path())).or_default();
-            if !shape.pattern.is_partial() {
-                *leaf = Some(index);
-            }
-        }
+        let leaves = self.shapes.iter().enumerate();
+        let leaves: Vec<((Reverse<usize>, String), usize)> =
+            leaves.map(|(index, shape)| ((shape.pattern.catches_at(), shape.pattern.tree_path()), index)).collect();
+        let leaves = in_order(&leaves, &|(one, _), (other, _)| one.cmp(other));
         let mut depth = None;
-        for ((catches_at, path), whole) in leaves {
+        for leaf in leaves.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some(((catches_at, path), _)) = leaf.first() else { continue };
+            let mut shapes = leaf.iter().map(|(_, index)| *index);
+            let whole = shapes.find(|index| !self.shapes[*index].pattern.is_partial());
             if depth != Some(catches_at) {
                 depth = Some(catches_at);
                 self.trees.push(matchit::Router::new());
             }
-            let planted = self.trees.last_mut().map(|tree| tree.insert(path, self.candidates.len()));
+            let planted = self.trees.last_mut().map(|tree| tree.insert(path.as_str(), self.candidates.len()));
             debug_assert!(matches!(planted, Some(Ok(()))), "patterns of one depth have a place in one tree");
             let candidates = match whole {
                 // Nothing before it can match: the search goes on behind it.
@@ -82,8 +77,7 @@ impl Table {
                     let pattern = &self.shapes[whole].pattern;
                     let mut first: Vec<usize> =
                         partial.iter().copied().filter(|index| self.shapes[*index].pattern.overlaps(pattern)).collect();
-                    first.push(whole);
-                    first.sort_unstable();
+                    first.insert(first.partition_point(|index| *index < whole), whole);
                     Candidates { first, rest: 0 }
                 }
                 None => Candidates { first: Vec::new(), rest: 0 },

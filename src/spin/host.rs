@@ -6,7 +6,7 @@ use super::pages::Pages;
 use super::redis::Redis;
 use super::watch::watched;
 use crate::body::Body;
-use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Task, Timestamp, Watch};
+use crate::host::{Check, Counters, Host, HostError, Outgoing, Question, Swap, Task, Timestamp, Watch};
 use crate::jose::key::SigningKey;
 use crate::jose::native;
 use crate::meter::Count;
@@ -106,6 +106,18 @@ impl Host for SpinHost {
         Box::pin(async move {
             let address = redis.ok_or_else(|| HostError::Denied("there is no `gateway.redis`".to_owned()))?;
             self.redis.claim(address, key, ttl).await
+        })
+    }
+
+    fn swap<'a>(
+        &'a self,
+        redis: Option<&'a str>,
+        key: &'a str,
+        swap: Swap<'a>,
+    ) -> Task<'a, Result<Option<String>, HostError>> {
+        Box::pin(async move {
+            let address = redis.ok_or_else(|| HostError::Denied("there is no `gateway.redis`".to_owned()))?;
+            self.redis.swap(address, key, swap).await
         })
     }
 

@@ -15,7 +15,8 @@ use crate::meter::page::{self, Turned};
 use spin_sdk::experimental::wasi::keyvalue::atomics::increment;
 use spin_sdk::experimental::wasi::keyvalue::store::{self, Bucket, Error};
 use spin_sdk::time::sleep;
-use spin_sdk::wasip3;
+use spin_sdk::wasip3::wit_bindgen::StreamWriter;
+use spin_sdk::wasip3::{self, wit_stream};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -38,6 +39,9 @@ type Place = (Rc<str>, u32);
 struct Asked {
     question: Question,
     answer: RefCell<Option<Answer>>,
+    /// Ends when the answer is there. Whoever has the ticket may be a task of another request, which can wake this one
+    /// by nothing else.
+    bell: RefCell<Option<StreamWriter<u8>>>,
 }
 
 type Answer = Result<Count, HostError>;
@@ -73,7 +77,7 @@ const TICKETS: &str = ":tickets";
 /// For how long nobody may be served before it is clear that whoever has the next ticket has ended.
 const STALL: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether something has happened.
+/// How soon it is looked again whether it is a ticket's turn, for each that is before it: to serve one takes no less.
 const LOOK: Duration = Duration::from_millis(1);
 
 impl Pages {
@@ -82,7 +86,7 @@ impl Pages {
         let mut waiting = Vec::with_capacity(questions.len());
         let mut begun = Vec::new();
         for question in questions {
-            let asked = Rc::new(Asked { question: question.clone(), answer: RefCell::default() });
+            let asked = Rc::new(Asked::new(question));
             waiting.push(Rc::clone(&asked));
             let place = (Rc::clone(label), page::of(&question.counter));
             match self.asked.borrow_mut().entry(place.clone()) {
@@ -96,16 +100,11 @@ impl Pages {
         for place in begun {
             self.begin(place, now);
         }
-        // Whoever has the ticket may be a task of another request, which cannot wake this one.
-        let mut pause = LOOK;
-        loop {
-            let answers: Option<Vec<Answer>> = waiting.iter().map(|asked| asked.answer.borrow().clone()).collect();
-            if let Some(answers) = answers {
-                return answers;
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(LOOK * 8);
+        let mut answers = Vec::with_capacity(waiting.len());
+        for asked in waiting {
+            answers.push(asked.answered().await);
         }
+        answers
     }
 
     /// Takes a ticket for a page. Where it has to wait, that goes on behind the requests, which may give up: a ticket that
@@ -160,7 +159,7 @@ impl Pages {
         for (asked, count) in asked.iter().zip(answers) {
             // What may not have been written may not have been counted.
             let answer = written.clone().map_err(failure).and_then(|()| count.ok_or_else(unreadable));
-            *asked.answer.borrow_mut() = Some(answer);
+            asked.answer(answer);
         }
         written
     }
@@ -168,7 +167,7 @@ impl Pages {
     /// Nothing can be asked of a page.
     fn fail(&self, place: &Place, error: &HostError) {
         for asked in self.asked.borrow_mut().remove(place).into_iter().flatten() {
-            *asked.answer.borrow_mut() = Some(Err(error.clone()));
+            asked.answer(Err(error.clone()));
         }
     }
 
@@ -180,6 +179,28 @@ impl Pages {
         let bucket = Rc::new(store::open(label)?);
         *self.store.borrow_mut() = Some((Rc::clone(label), Rc::clone(&bucket)));
         Ok(bucket)
+    }
+}
+
+impl Asked {
+    fn new(question: &Question) -> Asked {
+        Asked { question: question.clone(), answer: RefCell::default(), bell: RefCell::default() }
+    }
+
+    fn answer(&self, answer: Answer) {
+        *self.answer.borrow_mut() = Some(answer);
+        drop(self.bell.take());
+    }
+
+    async fn answered(&self) -> Answer {
+        loop {
+            if let Some(answer) = self.answer.take() {
+                return answer;
+            }
+            let (bell, mut end) = wit_stream::new::<u8>();
+            *self.bell.borrow_mut() = Some(bell);
+            drop(end.read(Vec::with_capacity(1)).await);
+        }
     }
 }
 
@@ -221,7 +242,7 @@ impl Ticket {
     }
 
     async fn look_later(&mut self) {
-        let pause = LOOK * self.before.clamp(1, 10);
+        let pause = LOOK * self.before.clamp(1, 40);
         sleep(pause).await;
         self.stalled += pause;
     }

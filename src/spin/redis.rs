@@ -7,7 +7,7 @@
 //! counts twice, and one that gives something back, given back twice, would let others past the limit.
 
 use super::host::within;
-use crate::host::{HostError, Question};
+use crate::host::{HostError, Question, Swap};
 use crate::meter::Count;
 use crate::meter::redis::{SCRIPT, SHA1};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
@@ -38,6 +38,13 @@ type Answer = Result<Count, HostError>;
 /// Before the keys of claims, since others may use the same Redis.
 const CLAIM: &str = "edgate:claim:";
 
+/// Before the keys that hold something, and what puts something else there: `EVAL SWAP 1 KEY EXPECTED VALUE MS`.
+const HELD: &str = "edgate:held:";
+const SWAP: &str = "local held = redis.call('GET', KEYS[1]) or ''
+if held ~= ARGV[1] then return held end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return false";
+
 /// How long a claim may take: a millisecond, or Redis is not well.
 const CLAIM_TIME: Duration = Duration::from_secs(5);
 
@@ -51,6 +58,21 @@ impl Redis {
     /// Whether nobody else has claimed the key.
     pub async fn claim(&self, address: &str, key: &str, ttl: Duration) -> Result<bool, HostError> {
         self.in_time(CLAIM_TIME, self.set(address, key, ttl)).await
+    }
+
+    /// Puts something in the place of what a key holds.
+    pub async fn swap(&self, address: &str, key: &str, swap: Swap<'_>) -> Result<Option<String>, HostError> {
+        let ms = swap.ttl.as_millis().max(1).to_string();
+        let key = [HELD, key].concat();
+        let words = [SWAP, "1", &key, swap.expected, swap.value, &ms];
+        let results = self.in_time(CLAIM_TIME, async {
+            self.execute(address, "EVAL", &words).await.map_err(|error| failure(address, error))
+        });
+        match results.await?.first() {
+            Some(RedisResult::Nil) | None => Ok(None),
+            Some(RedisResult::Binary(held)) => Ok(Some(String::from_utf8_lossy(held).into_owned())),
+            Some(other) => Err(HostError::Protocol(format!("an answer that is none to a swap: {other:?}"))),
+        }
     }
 
     /// Asks counters, all at once.

@@ -85,7 +85,10 @@ impl Fallback {
 /// Whether it is the upstream that failed, rather than the client or the gateway.
 fn is_the_upstreams(reject: &Reject) -> bool {
     match reject {
-        Reject::UpstreamFailed | Reject::UpstreamTimeout | Reject::UpstreamUnavailable { .. } => true,
+        Reject::UpstreamFailed
+        | Reject::UpstreamTimeout
+        | Reject::UpstreamUnavailable { .. }
+        | Reject::UpstreamCredentials { .. } => true,
         // What is left of the request's time may not be enough for anybody.
         Reject::DeadlineExceeded => true,
         _ => false,

@@ -59,6 +59,7 @@ pub fn begin((own, shadow): (&Rc<Upstream>, &Rc<Upstream>), host: &SharedHost, e
             made_of: MadeOf::Nothing,
             content: &content,
             upgrade: false,
+            reads: None,
             timeout: shadow.timeout,
             until,
             whole,

@@ -23,6 +23,8 @@ pub struct Call {
     pub body: Body,
     /// How long the answer may take to begin, with all tries.
     pub within: Duration,
+    /// The most bytes of an answer of success that are read to its end, within that time.
+    pub most: u64,
 }
 
 impl Upstream {
@@ -33,7 +35,7 @@ impl Upstream {
         ex: &Exchange,
         call: Call,
     ) -> (Result<Response<Body>, Reject>, Vec<Attempt>) {
-        let Call { method, target, mut headers, body, within } = call;
+        let Call { method, target, mut headers, body, within, most } = call;
         if let Some(token) = &self.internal_token {
             // There may be many of these for one request.
             let mut bytes = [0; 8];
@@ -52,6 +54,7 @@ impl Upstream {
             made_of: MadeOf::Nothing,
             content: &content,
             upgrade: false,
+            reads: Some(most),
             // Where there is one try, it has all the time.
             timeout: self.retry.as_ref().map_or(within, |_| self.timeout),
             until: Timestamp(host.now().0 + within.as_secs_f64() * 1000.0),
@@ -112,7 +115,7 @@ mod tests {
 
     fn call(method: Method, within: u64) -> Call {
         let (target, headers) = ("/x".to_owned(), HeaderMap::new());
-        Call { method, target, headers, body: Body::bytes("{}"), within: Duration::from_secs(within) }
+        Call { method, target, headers, body: Body::bytes("{}"), within: Duration::from_secs(within), most: 0 }
     }
 
     #[test]

@@ -8,11 +8,12 @@ use super::split::{self, Arm, Mirror, choose};
 use super::{Balance, Upstream, hash, mirror};
 use crate::body::{Body, HostBody};
 use crate::exchange::Exchange;
-use crate::headers::{cookies, has, remove_cookie, remove_where};
+use crate::headers::{IDEMPOTENCY_KEY, cookies, has, remove_cookie, remove_where};
 use crate::host::{Host, HostError, SharedHost};
 use crate::interest::Interest;
 use crate::limit::key::Key;
 use crate::reject::Reject;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -53,9 +54,6 @@ pub enum Sticky {
 /// What no request takes along into a new WebSocket: the handshake is the platform's (RFC 6455, section 4.1).
 pub static HANDSHAKE: [HeaderName; 3] =
     [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_EXTENSIONS];
-
-/// draft-ietf-httpapi-idempotency-key-header: whoever sends it says that the request may be repeated.
-pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The largest body of a request that is copied, in bytes.
 pub const MOST_MIRRORED: u64 = 64_000;
@@ -112,7 +110,12 @@ impl Proxy {
         let mirror = self.mirror.as_ref().filter(|mirror| mirror.takes(&**host, ex));
         let repeatable = is_repeatable(&ex.method, &ex.headers);
         let most = upstream.most_kept(repeatable).max(mirror.map_or(0, |_| MOST_MIRRORED));
-        let content = content(host, ex, most).await?;
+        let fallback = upstream.fallback.as_ref().and_then(|fallback| upstreams.get(fallback.upstream?));
+        let hashed = upstream.most_hashed().or(fallback.and_then(|other| other.most_hashed()));
+        let content = match hashed {
+            Some(most) => Content::Kept(read(host, ex, most).await?),
+            None => content(host, ex, most).await?,
+        };
         let passed = Passed { target, content, upgrade: self.websocket && ex.hop.websocket, repeatable };
         own_fields(ex, &passed);
         if let Some(shadow) = mirror.and_then(|mirror| upstreams.get(mirror.upstream)) {
@@ -150,6 +153,7 @@ pub async fn pass(
         made_of: ex.made_of(),
         content: &passed.content,
         upgrade: passed.upgrade,
+        reads: None,
         timeout: upstream.timeout,
         until: ex.until(),
         whole: ex.deadline(),
@@ -233,13 +237,18 @@ fn set_cookie(name: &str, session: u64, max_age: Option<u64>, scheme: &str) -> O
 /// The content, in memory where it may have to be sent more than once and is no larger than that. One of unknown length
 /// could turn out too large when a part of it is gone already.
 async fn content(host: &SharedHost, ex: &mut Exchange, most: u64) -> Result<Content, Reject> {
-    let body = std::mem::take(&mut ex.body);
-    if !matches!(&body, Body::Host(HostBody { length: Some(length), .. }) if *length <= most) {
-        return Ok(Content::of(body));
+    if !matches!(&ex.body, Body::Host(HostBody { length: Some(length), .. }) if *length <= most) {
+        return Ok(Content::of(std::mem::take(&mut ex.body)));
     }
+    read(host, ex, most).await.map(Content::Kept)
+}
+
+/// The content in memory.
+async fn read(host: &SharedHost, ex: &mut Exchange, most: u64) -> Result<Bytes, Reject> {
+    let body = std::mem::take(&mut ex.body);
     let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
     match host.collect(body, most, left).await {
-        Ok(bytes) => Ok(Content::Kept(bytes)),
+        Ok(bytes) => Ok(bytes),
         Err(HostError::Timeout) => Err(Reject::DeadlineExceeded),
         Err(HostError::BodyTooLarge) => Err(Reject::BodyTooLarge),
         Err(_) => Err(Reject::BodyIncomplete),

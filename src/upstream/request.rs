@@ -19,6 +19,8 @@ pub struct Request<'a> {
     pub content: &'a Content,
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
+    /// The most bytes of an answer of success that are read to its end, within the same time.
+    pub reads: Option<u64>,
     /// How long each try may take until its answer begins.
     pub timeout: Duration,
     /// When its answer must have begun, whichever try that is of.

@@ -4,6 +4,7 @@
 
 use super::Upstream;
 use super::breaker::Rules;
+use super::credentials::Shown;
 use super::race::all;
 use super::target::Target;
 use crate::body::Body;
@@ -11,7 +12,7 @@ use crate::config::units;
 use crate::event::{Level, Subject, event};
 use crate::host::{Host, HostError, MadeOf, Outgoing, SharedHost, Task};
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -192,7 +193,13 @@ impl Upstream {
         if minute(&before) >= now {
             return;
         }
-        let asked = self.targets.iter().map(|target| health.ask(&**host, &target.base)).collect();
+        let asked = self.targets.iter().map(|target| -> Task<'_, _> {
+            Box::pin(async move {
+                let url = [&target.base, &*health.path].concat();
+                health.ask(&**host, self.show_check(host, url, health.timeout).await?).await
+            })
+        });
+        let asked = asked.collect();
         let mut after = Map::from_iter([(MINUTE.to_owned(), now.into())]);
         for ((position, target), found) in self.targets.iter().enumerate().zip(all(asked).await) {
             let name = Shared::text_key(target);
@@ -226,19 +233,18 @@ impl Upstream {
 
 impl Health {
     /// Asks a target: the status of its answer.
-    fn ask<'a>(&'a self, host: &'a dyn Host, base: &'a str) -> Task<'a, Result<StatusCode, HostError>> {
-        Box::pin(async move {
-            let request = Outgoing {
-                method: Method::GET,
-                url: [base, &self.path].concat(),
-                headers: &HeaderMap::new(),
-                made_of: MadeOf::Nothing,
-                body: Body::Empty,
-                timeout: self.timeout,
-                upgrade: false,
-            };
-            host.fetch(request).await.map(|response| response.status())
-        })
+    async fn ask(&self, host: &dyn Host, shown: Shown) -> Result<StatusCode, HostError> {
+        let request = Outgoing {
+            method: Method::GET,
+            url: shown.url,
+            headers: &shown.headers,
+            made_of: MadeOf::Nothing,
+            body: Body::Empty,
+            timeout: self.timeout,
+            upgrade: false,
+            reads: None,
+        };
+        host.fetch(request).await.map(|response| response.status())
     }
 
     fn is_well(&self, status: StatusCode) -> bool {

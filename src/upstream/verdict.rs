@@ -33,6 +33,12 @@ pub struct Verdict {
     pub hopeful: bool,
 }
 
+impl Verdict {
+    /// Nothing was sent, for a reason that is none of the target's and that is the same for all of them.
+    pub const UNMADE: Verdict =
+        Verdict { failed: Some("credentials"), outcome: Outcome::Nothing, unsent: true, hopeful: false };
+}
+
 /// Judges a try.
 pub fn judge(result: &Result<Response<Body>, HostError>, facts: Facts<'_>) -> Verdict {
     match result {

@@ -107,6 +107,44 @@ fn secrets_are_never_shown() {
     assert!(outcome.out.contains("  authorization: Bearer ***\n"), "{}", outcome.out);
 }
 
+/// Nor is anybody asked for a token: the endpoint is nobody's.
+#[test]
+fn what_upstreams_are_shown_is_told_by_name() {
+    let of = |name: &str, credentials: &str| {
+        format!(
+            "[upstream.{name}]\nurl = \"https://a.example/{name}\"\ncredentials = {{ {credentials} }}\n\
+             [route.{name}]\nmatch = {{ path = \"/{name}\" }}\nupstream = \"{name}\"\n"
+        )
+    };
+    let document = [
+        of("field", "header = { name = \"x-api-key\", value = { secret = \"KEY\" } }"),
+        of("basic", "basic = { user = \"edgate\", password = { secret = \"KEY\" } }"),
+        of(
+            "token",
+            "client_credentials = { url = \"https://login.invalid/token\", client_id = \"gw\", client_secret = { secret = \"KEY\" } }",
+        ),
+        of(
+            "aws",
+            "aws = { service = \"s3\", region = \"eu-north-1\", access_key_id = { secret = \"ID\" }, secret_access_key = { secret = \"KEY\" } }",
+        ),
+    ];
+    let folder = Folder::new("explain-credentials");
+    folder.write("edgate.toml", &document.concat());
+    folder.write(".dev.vars", "KEY=hunter2\nID=AKID-hunter2\n");
+    for (name, told, field) in [
+        ("field", "the secret KEY in x-api-key", "x-api-key"),
+        ("basic", "Basic: edgate, with the secret KEY", "authorization"),
+        ("token", "a token of https://login.invalid/token for the client gw, with the secret KEY", "authorization"),
+        ("aws", "an AWS signature for s3 in eu-north-1, with the secrets ID and KEY", "authorization"),
+    ] {
+        let outcome = folder.run(&["explain", "GET", &format!("/{name}"), "-H", "Authorization: Bearer of-the-client"]);
+        assert_eq!(outcome.exit, Exit::Fine, "{}{}", outcome.out, outcome.err);
+        assert!(outcome.out.contains(&format!("  shows      {told}\n")), "{}", outcome.out);
+        assert!(outcome.out.contains(&format!("  {field}: ***\n")), "{}", outcome.out);
+        assert!(!outcome.out.contains("hunter2") && !outcome.out.contains("of-the-client"), "{}", outcome.out);
+    }
+}
+
 const UPSTREAMS: &str = r#"
 [upstream.orders]
 targets = ["https://a.example", { url = "https://b.example", weight = 3 }]

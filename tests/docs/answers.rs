@@ -136,6 +136,7 @@ impl Services {
             body: Body::Empty,
             timeout: Duration::ZERO,
             upgrade: false,
+            reads: None,
         };
         let printed = collect(call(&self.runtime, &outgoing).result.unwrap().into_body()).unwrap();
         format!("{before}{}{after}", String::from_utf8_lossy(&printed).trim_end())

@@ -35,7 +35,7 @@ export function resume(id, _now, reply) {
   if (task === undefined) throw new Error(`nobody waits for ${id}`);
   tasks.delete(id);
   if (reply === "B") task.delivered = delivered;
-  const told = reply === "B" ? `B ${hex(delivered)}` : reply;
+  const told = reply === "B" || delivered.length > 0 ? `${reply} ${hex(delivered)}` : reply;
   task.seen.push(task.names[id] === undefined ? told : `${task.names[id]}: ${told}`);
   delivered = [];
   return next(task);
@@ -56,7 +56,7 @@ export function body(id) {
 }
 
 // What a counter decides: `add MS` counts one more and says what it has come to, `look` changes nothing; `take LEAST MOST
-// until LIMIT` and `look LEAST until LIMIT` are as the core has them.
+// until LIMIT`, `charge AMOUNT until LIMIT` and `look LEAST until LIMIT` are as the core has them.
 export function decide(state, ask) {
   const [act, keep] = ask.split(" ");
   const limit = / until ([0-9]+)$/.exec(ask)?.[1];
@@ -67,8 +67,8 @@ export function decide(state, ask) {
   if (act === "forget") return "0 0 0 0 0 0\n0";
 }
 
-function withLimit(count, [act, , most], limit) {
-  const taken = act === "take" ? Math.min(Number(most), limit - count) : 0;
+function withLimit(count, [act, amount, most], limit) {
+  const taken = act === "take" ? Math.min(Number(most), limit - count) : act === "charge" ? Number(amount) : 0;
   return `${taken} ${limit - count - taken} 0 0 0 0\n60000\n${count + taken}`;
 }
 

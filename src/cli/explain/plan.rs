@@ -9,6 +9,7 @@ use crate::config::document::Sections;
 use crate::config::units::Duration;
 use crate::gateway::{Gateway, Route};
 use crate::upstream::Upstream;
+use http::HeaderName;
 use serde_json::Value;
 use std::time::Duration as Std;
 
@@ -103,11 +104,11 @@ fn describe(part: &Part, aggregate: &Aggregate, written: &Value, upstream: Optio
 }
 
 /// What was sent for the parts that wait for nothing.
-pub fn sent(asked: &[Sent]) -> String {
+pub fn sent(asked: &[Sent], hidden: &[HeaderName]) -> String {
     let mut text = "\nthe upstreams of parts get, and later ones what is made of the answers:\n".to_owned();
     for (at, Sent { method, url, headers, content, .. }) in asked.iter().enumerate() {
         text += if at == 0 { "" } else { "\n" };
-        text += &format!("  {method} {url}\n{}", fields(headers));
+        text += &format!("  {method} {url}\n{}", fields(headers, hidden));
         if !content.is_empty() {
             text += &body(content);
         }

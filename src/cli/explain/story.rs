@@ -14,7 +14,7 @@ use crate::headers::forwarded::host_of;
 use crate::path::{normalize, normalize_query, unescape};
 use crate::routing::condition::Facts;
 use crate::routing::{Entry, Verdict};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// More near misses than this help nobody.
 const MOST_MISSES: usize = 5;
@@ -59,7 +59,7 @@ pub fn write(scene: &Scene<'_>, asked: &Asked, told: &Told) -> Outcome {
     // As wide as the longest name there is, so that the values stand in one place for every request.
     rows.iter_mut().for_each(|[name, _]| *name = format!("{name:11}"));
     let mut text = columns([""; 2], &rows);
-    text += &outcome(told);
+    text += &outcome(gateway, told);
     text += &others(gateway, &considered, taken);
     let reject = told.ex.notes.reject.filter(|code| !plan::is_of_answers(Some(code)));
     let exit = if routed && reject.is_none() { Exit::Fine } else { Exit::Mistakes };
@@ -83,6 +83,9 @@ fn route(gateway: &Gateway, sections: &Sections, entry: &Entry, facts: &Facts<'_
     }
     for policy in &route.policies {
         push("policy", format!("{}: {}", policy.name(), policy.describe()));
+    }
+    if let Some(idempotency) = &route.idempotency {
+        push("idempotency", idempotency.describe());
     }
     let what = match &route.action {
         Action::Proxy(proxy) => {
@@ -146,11 +149,11 @@ fn refusal(ex: &Exchange, note: &AuthNote, label: &str, rows: &mut Rows) {
 }
 
 /// What was sent, or what is answered.
-fn outcome(told: &Told) -> String {
+fn outcome(gateway: &Gateway, told: &Told) -> String {
     match (&told.sent, told.ex.notes.reject) {
-        (Some(sent), None) => sent_request(sent),
+        (Some(sent), None) => sent_request(sent, &upstreams::hidden(gateway, &told.ex)),
         (None, reject) if !told.asked.is_empty() && (reject.is_none() || plan::is_of_answers(reject)) => {
-            plan::sent(&told.asked)
+            plan::sent(&told.asked, &upstreams::hidden(gateway, &told.ex))
         }
         (_, reject) => {
             let status = told.response.status();
@@ -159,7 +162,7 @@ fn outcome(told: &Told) -> String {
                 None => "by the gateway itself".to_owned(),
             };
             let mut text = format!("\nthe answer, {why}:\n  {status}\n");
-            text += &fields(told.response.headers());
+            text += &fields(told.response.headers(), &[]);
             if let Body::Bytes(bytes) = told.response.body() {
                 text += &body(bytes);
             }
@@ -168,20 +171,25 @@ fn outcome(told: &Told) -> String {
     }
 }
 
-fn sent_request(sent: &Sent) -> String {
+fn sent_request(sent: &Sent, hidden: &[HeaderName]) -> String {
     let upgrade = if sent.upgrade { ", as a WebSocket" } else { "" };
     let timeout = Duration(sent.timeout);
     format!(
         "\nthe upstream gets, with {timeout} to begin its answer{upgrade}:\n  {} {}\n{}",
         sent.method,
         sent.url,
-        fields(&sent.headers)
+        fields(&sent.headers, hidden)
     )
 }
 
-pub fn fields(headers: &HeaderMap) -> String {
-    let value = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let mut lines: Vec<String> = headers.iter().map(|(name, text)| format!("  {name}: {}\n", value(text))).collect();
+/// The fields of a message, without the values of those that are hidden.
+pub fn fields(headers: &HeaderMap, hidden: &[HeaderName]) -> String {
+    let told = |name: &HeaderName, value: &HeaderValue| match hidden.contains(name) {
+        true => "***".to_owned(),
+        false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
+    let mut lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("  {name}: {}\n", told(name, value))).collect();
     lines.sort();
     lines.concat()
 }

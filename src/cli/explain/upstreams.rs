@@ -2,16 +2,23 @@
 //! beside the route's own.
 
 use super::story::Rows;
+use crate::body::Body;
 use crate::config::units::{Duration, Share};
+use crate::exchange::Exchange;
 use crate::gateway::{Action, Gateway, Route};
 use crate::limit::key::Key;
+use crate::memory::Answer;
 use crate::upstream::breaker::Rules;
+use crate::upstream::credentials::Credentials;
+use crate::upstream::credentials::aws::SESSION;
 use crate::upstream::fallback::Fallback;
 use crate::upstream::proxy::{Proxy, Sticky};
 use crate::upstream::retry::Retry;
 use crate::upstream::shared::Shared;
 use crate::upstream::split::{Arm, Mirror};
 use crate::upstream::{Balance, Breaking, Upstream};
+use http::{HeaderName, Response};
+use std::rc::Rc;
 use std::time::Duration as Std;
 
 /// The rows of a route's upstreams. `called` is the name of the one that got the request.
@@ -39,6 +46,28 @@ pub fn mirrors(gateway: &Gateway) -> Vec<String> {
     upstreams.flat_map(|upstream| &upstream.targets).map(|target| target.base.clone()).collect()
 }
 
+/// The fields in which the upstreams that were called are shown who the gateway is.
+pub fn hidden(gateway: &Gateway, ex: &Exchange) -> Vec<HeaderName> {
+    let called = |upstream: &&Rc<Upstream>| ex.notes.attempts.iter().any(|attempt| attempt.upstream == upstream.name);
+    let shown = gateway.upstreams.iter().filter(called).filter_map(|upstream| upstream.credentials.as_ref());
+    shown.flat_map(|credentials| [credentials.field().clone(), SESSION]).collect()
+}
+
+/// Where tokens for upstreams come from: nobody is asked, so that no secret leaves this machine.
+pub fn token_endpoints(gateway: &Gateway) -> Vec<String> {
+    let of = |upstream: &Rc<Upstream>| match &upstream.credentials {
+        Some(Credentials::Token(source)) => Some(source.url.clone()),
+        _ => None,
+    };
+    gateway.upstreams.iter().filter_map(of).collect()
+}
+
+/// A token that is none.
+pub fn token() -> Answer {
+    let body = r#"{"access_token":"***","token_type":"Bearer"}"#;
+    Answer { after: Std::ZERO, result: Ok(Response::new(Body::bytes(body))) }
+}
+
 fn row(name: &str, value: String) -> [String; 2] {
     [format!("  {name}"), value]
 }
@@ -52,6 +81,7 @@ fn policies(gateway: &Gateway, upstream: &Upstream) -> Rows {
         }
         rows.push(row("balance", balance(&upstream.balance)));
     }
+    rows.extend(upstream.credentials.as_ref().map(|credentials| row("shows", credentials.describe())));
     rows.extend(upstream.retry.as_ref().map(|retry| row("retry", self::retry(retry))));
     let hedge = upstream.hedge.map(|after| row("hedge", format!("a second target after {}", Duration(after))));
     rows.extend(hedge);

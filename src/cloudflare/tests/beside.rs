@@ -74,6 +74,7 @@ async fn get_from(host: &WorkersHost, url: &str, made_of: MadeOf) -> Result<Resp
         body: Body::Empty,
         timeout: Duration::from_secs(5),
         upgrade: false,
+        reads: None,
     };
     host.fetch(request).await
 }

@@ -4,7 +4,7 @@ use super::Diagnostics;
 use crate::aggregate::shape::{Step, Tree};
 use crate::config::diagnostic::{Code, Diagnostic, Place};
 use crate::config::names::{Malformed, path_at};
-use std::collections::BTreeMap;
+use crate::config::sorted::Sorted;
 
 /// Takes a path apart; there is one step at least.
 pub fn steps(text: &str) -> Result<Vec<Step>, Malformed> {
@@ -85,7 +85,7 @@ pub fn dissolved<'a>(
 }
 
 /// Paths that give a new name to what they lead to.
-pub fn names(mapping: &BTreeMap<String, String>, place: &Place, diagnostics: &mut Diagnostics) -> Tree {
+pub fn names(mapping: &Sorted<String, String>, place: &Place, diagnostics: &mut Diagnostics) -> Tree {
     let mut tree = Tree::default();
     let mut given: Vec<(Vec<Step>, &str)> = Vec::new();
     for (text, name) in mapping {

@@ -85,6 +85,7 @@ impl One<'_> {
             ("rewrite", self.section.rewrite.is_some()),
             ("split", !self.section.split.is_empty()),
             ("mirror", self.section.mirror.is_some()),
+            ("idempotency", self.section.idempotency.is_some()),
             ("request_headers", self.section.request_headers.is_some()),
             ("websocket", self.section.websocket),
         ];

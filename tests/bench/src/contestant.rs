@@ -1,12 +1,14 @@
 //! What stands between the load and the upstream: a Worker or a component, and its configuration.
 
+use crate::aggregated::{self, By};
 use crate::limited::{self, Accuracy, Kept, Place, Room};
+use crate::resilient;
 use crate::tokens::{AUDIENCE, ISSUER, verified_with};
+use crate::upstream::Addresses;
 use anyhow::Result;
 use edgate_kit::credentials::algorithm::Algorithm;
 use edgate_kit::running::Deployment;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 
 /// One gateway process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +31,10 @@ pub enum Contestant {
     JsLimited(Kept, Room),
     /// edgate with one route and a limit for each client.
     Limited(Accuracy, Room),
+    /// One answer made of three.
+    Aggregating(By),
+    /// edgate with one route to an upstream of three targets.
+    Resilient,
     /// edgate on Spin, with one route.
     Spin,
     /// The same, with a limit for each client.
@@ -48,12 +54,16 @@ pub const fn edgate(routes: usize) -> Contestant {
 }
 
 impl Contestant {
-    /// What it is started with, before an upstream at this address and, where it wants one, beside this Redis.
-    pub fn deployment(self, upstream: SocketAddr, redis: Option<String>) -> Result<Deployment> {
-        let url = format!("http://{upstream}");
+    /// What it is started with, before an upstream at these addresses and, where it wants one, beside this Redis.
+    pub fn deployment(self, upstreams: &Addresses, redis: Option<String>) -> Result<Deployment> {
+        let url = format!("http://{}", upstreams[0]);
         let proxying = |routes, log| proxying(routes, log, &url);
         let bindings = match self {
-            Contestant::Js | Contestant::Hono => vec![("UPSTREAM".to_owned(), json!(url))],
+            Contestant::Js | Contestant::Hono | Contestant::Aggregating(By::Hono | By::Nginx) => {
+                vec![("UPSTREAM".to_owned(), json!(url))]
+            }
+            Contestant::Aggregating(By::Edgate | By::Spin) => aggregated::bindings(&url),
+            Contestant::Resilient => resilient::bindings(upstreams),
             Contestant::JsConstant => Vec::new(),
             Contestant::Edgate { routes, log } => proxying(routes, log),
             Contestant::EdgateConstant => {
@@ -113,7 +123,8 @@ fn hello() -> Value {
     json!({ "match": { "path": "/" }, "respond": { "json": { "hello": "world" } } })
 }
 
-fn general(log: Log) -> (String, Value) {
+/// What holds for all of edgate.
+pub fn general(log: Log) -> (String, Value) {
     let access = match log {
         Log::On => "all",
         Log::Off => "off",

@@ -17,12 +17,22 @@ struct Stat {
 
 /// What a process and everything that it started have used so far. `None` where nothing is known.
 pub fn used(process: Pid) -> Option<Duration> {
-    let all: Vec<(Pid, Stat)> = all();
+    let all = all();
+    let family = members(process, &all);
+    let ticks: Vec<u64> = all.iter().filter(|(pid, _)| family.contains(pid)).map(|(_, stat)| stat.ticks).collect();
+    (!ticks.is_empty()).then(|| duration(ticks.iter().sum()))
+}
+
+/// A process and everything that it started.
+pub fn family(process: Pid) -> BTreeSet<Pid> {
+    members(process, &all())
+}
+
+fn members(process: Pid, all: &[(Pid, Stat)]) -> BTreeSet<Pid> {
     let mut family = BTreeSet::from([process]);
     // A child may stand before its parent.
     while all.iter().any(|(pid, stat)| family.contains(&stat.parent) && family.insert(*pid)) {}
-    let ticks: Vec<u64> = all.iter().filter(|(pid, _)| family.contains(pid)).map(|(_, stat)| stat.ticks).collect();
-    (!ticks.is_empty()).then(|| duration(ticks.iter().sum()))
+    family
 }
 
 fn all() -> Vec<(Pid, Stat)> {

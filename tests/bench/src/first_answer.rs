@@ -5,9 +5,9 @@ use crate::gateway::{Places, on_workerd};
 use crate::load;
 use crate::plan::{Plan, get};
 use crate::statistics::Spread;
+use crate::upstream::Addresses;
 use anyhow::Result;
 use edgate_bench::program::say;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 /// How long it took a contestant.
@@ -24,13 +24,13 @@ const STARTED: [(&str, Contestant); 3] =
     [("js", Contestant::Js), ("edgate, 1 route", edgate(1)), ("edgate, 1000 routes", edgate(1000))];
 
 /// Starts each contestant in turn, again and again.
-pub async fn measure(places: &Places, plan: &Plan, upstream: SocketAddr) -> Result<Vec<FirstAnswer>> {
+pub async fn measure(places: &Places, plan: &Plan, upstreams: &Addresses) -> Result<Vec<FirstAnswer>> {
     say(&format!("starting each gateway {} times", plan.starts));
     let mut times: Vec<Vec<Option<f64>>> = vec![Vec::new(); STARTED.len()];
     // The first ones find nothing in the file system's cache: they do not count.
     for round in 0..=plan.starts {
         for (times, (_, contestant)) in times.iter_mut().zip(STARTED) {
-            let ms = one(contestant, places, upstream).await?;
+            let ms = one(contestant, places, upstreams).await?;
             if round > 0 {
                 times.push(Some(ms));
             }
@@ -45,8 +45,8 @@ pub async fn measure(places: &Places, plan: &Plan, upstream: SocketAddr) -> Resu
 }
 
 /// In milliseconds.
-async fn one(contestant: Contestant, places: &Places, upstream: SocketAddr) -> Result<f64> {
-    let deployment = contestant.deployment(upstream, None)?;
+async fn one(contestant: Contestant, places: &Places, upstreams: &Addresses) -> Result<f64> {
+    let deployment = contestant.deployment(upstreams, None)?;
     let start = Instant::now();
     let workerd = on_workerd(places, contestant, &deployment).await?;
     load::once(workerd.address(), &get(0)).await?;

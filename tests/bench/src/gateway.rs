@@ -1,10 +1,13 @@
 //! Starts contestants, each as a process of its own, and knows what each has used of the CPU.
 
+use crate::aggregated::By;
 use crate::contestant::Contestant;
 use crate::cpu;
 use crate::limited::{Kept, Place, Room};
 use crate::load;
+use crate::nginx::{self, Nginx};
 use crate::plan::get;
+use crate::upstream::Addresses;
 use anyhow::{Context, Result, ensure};
 use edgate_kit::redis::Redis;
 use edgate_kit::running::{Deployment, Running};
@@ -25,20 +28,30 @@ pub struct Places {
     workers: PathBuf,
     /// Where Workers of several modules are after bundling, each in a folder of its own.
     bundled: PathBuf,
+    /// `None` where it is not there.
+    pub nginx: Option<nginx::Place>,
 }
 
 /// The Workers of several modules: those that are written with hono, and those with Durable Objects before the proxy.
 const HONO: &str = "hono";
 const HONO_JWT: &str = "hono-jwt";
+const HONO_AGGREGATE: &str = "hono-aggregate";
 const OBJECT: &str = "object";
 const OBJECT_MEMORY: &str = "object-memory";
 
 /// A contestant that runs. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Gateway {
-    running: Running,
+    server: Server,
     /// Its counters, where they are there.
     _redis: Option<Redis>,
+}
+
+/// What serves.
+#[derive(Debug)]
+enum Server {
+    Platform(Running),
+    Nginx(Nginx),
 }
 
 impl Places {
@@ -50,11 +63,12 @@ impl Places {
             component: root.join("build/spin/edgate.wasm"),
             workers: root.join("tests/bench/workers"),
             bundled: root.join("target/bench"),
+            nginx: nginx::Place::find(root),
         };
         for path in [&places.workerd, &places.edgate.join("index.js")] {
             ensure!(path.exists(), "there is no {}: run scripts/bench without --no-build", path.display());
         }
-        for worker in [HONO, HONO_JWT, OBJECT, OBJECT_MEMORY] {
+        for worker in [HONO, HONO_JWT, HONO_AGGREGATE, OBJECT, OBJECT_MEMORY] {
             places.bundle(root, worker)?;
         }
         Ok(places)
@@ -80,23 +94,33 @@ impl Places {
             Contestant::JsLimited(Kept::Storage, _) => self.bundled.join(OBJECT),
             Contestant::JsLimited(Kept::Memory, _) => self.bundled.join(OBJECT_MEMORY),
             Contestant::Edgate { .. } | Contestant::EdgateConstant => self.edgate.clone(),
-            Contestant::EdgateTokens(_) | Contestant::Limited(..) => self.edgate.clone(),
-            Contestant::Spin | Contestant::SpinLimited(..) => self.component.clone(),
+            Contestant::EdgateTokens(_) | Contestant::Limited(..) | Contestant::Resilient => self.edgate.clone(),
+            Contestant::Aggregating(By::Edgate) => self.edgate.clone(),
+            Contestant::Aggregating(By::Hono | By::Nginx) => self.bundled.join(HONO_AGGREGATE),
+            Contestant::Spin | Contestant::SpinLimited(..) | Contestant::Aggregating(By::Spin) => {
+                self.component.clone()
+            }
         }
     }
 }
 
 impl Gateway {
     /// Starts a contestant and waits until it listens.
-    pub async fn start(contestant: Contestant, places: &Places, upstream: SocketAddr) -> Result<Gateway> {
+    pub async fn start(contestant: Contestant, places: &Places, upstreams: &Addresses) -> Result<Gateway> {
+        if contestant == Contestant::Aggregating(By::Nginx) {
+            let place = places.nginx.as_ref().context("nginx is not there")?;
+            let server = Server::Nginx(Nginx::start(place, upstreams[0]).await?);
+            return Ok(Gateway { server, _redis: None });
+        }
         let redis = match contestant {
             Contestant::SpinLimited(Place::Redis, ..) => Some(Redis::start().await?),
             _ => None,
         };
-        let deployment = contestant.deployment(upstream, redis.as_ref().map(Redis::url))?;
+        let deployment = contestant.deployment(upstreams, redis.as_ref().map(Redis::url))?;
         let running = match contestant {
-            Contestant::Spin | Contestant::SpinLimited(..) => {
-                let allowed = std::iter::once(format!("http://{upstream}")).chain(redis.as_ref().map(Redis::url));
+            Contestant::Spin | Contestant::SpinLimited(..) | Contestant::Aggregating(By::Spin) => {
+                let allowed = upstreams.iter().map(|upstream| format!("http://{upstream}"));
+                let allowed = allowed.chain(redis.as_ref().map(Redis::url));
                 Running::Spin(on_spin(places.worker(contestant), allowed.collect(), &deployment).await?)
             }
             _ => Running::Workerd(on_workerd(places, contestant, &deployment).await?),
@@ -105,17 +129,28 @@ impl Gateway {
             // All that there is.
             load::once(running.address(), &get(0)).await.with_context(|| format!("{contestant:?}"))?;
         }
-        Ok(Gateway { running, _redis: redis })
+        Ok(Gateway { server: Server::Platform(running), _redis: redis })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.running.address()
+        match &self.server {
+            Server::Platform(running) => running.address(),
+            Server::Nginx(nginx) => nginx.address(),
+        }
+    }
+
+    /// The identifier of its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        match &self.server {
+            Server::Platform(running) => running.process_id(),
+            Server::Nginx(nginx) => nginx.process_id(),
+        }
     }
 
     /// The CPU time it has used so far. `None` where the operating system is not asked.
     pub fn cpu(&self) -> Option<Duration> {
-        cpu::used(self.running.process_id()?)
+        cpu::used(self.process_id()?)
     }
 }
 

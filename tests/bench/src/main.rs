@@ -3,19 +3,23 @@
 //! measured and how.
 
 // What is compared.
+mod aggregated;
 mod contestant;
 mod limited;
 mod plan;
+mod resilient;
 mod tokens;
 
 // The two ends, and what is between them.
 mod gateway;
 mod load;
+mod nginx;
 mod upstream;
 
 // What is measured.
 mod cpu;
 mod first_answer;
+mod memory;
 mod rounds;
 mod size;
 mod statistics;
@@ -27,7 +31,7 @@ mod targets;
 use anyhow::{Context, Result};
 use clap::Parser;
 use edgate_bench::machine::Machine;
-use edgate_bench::program::{rewrite, root, stopped, write};
+use edgate_bench::program::{rewrite, root, say, stopped, write};
 use gateway::Places;
 use plan::Plan;
 use report::Report;
@@ -69,11 +73,13 @@ const SCRIPT: &str = "With --no-build the script builds no gateway and measures 
 With --native [FILTER] it runs the benchmarks of the crate's own code instead.";
 
 impl Arguments {
-    fn plan(&self) -> Result<Plan> {
-        let mut plan = if self.quick { Plan::quick()? } else { Plan::full()? };
+    fn plan(&self, nginx: bool) -> Result<Plan> {
+        let mut plan = if self.quick { Plan::quick(nginx)? } else { Plan::full(nginx)? };
         if self.spin {
             plan.rows.push(plan::on_spin());
             plan.rows.extend(limited::on_spin());
+            plan.rows.extend(aggregated::on_spin());
+            plan.crowds.push(memory::on_spin());
         }
         if let Some(word) = &self.only {
             plan.keep(word);
@@ -114,7 +120,10 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let root = root()?;
     let places = Places::find(&root)?;
     let machine = Machine::describe(&root);
-    let report = measure(&places, &arguments.plan()?, machine).await?;
+    if places.nginx.is_none() {
+        say("left out: nginx with Lua is not here (scripts/setup nginx)");
+    }
+    let report = measure(&places, &arguments.plan(places.nginx.is_some())?, machine).await?;
     print!("{}", report.text());
     write(&root.join("target/bench.json"), &report.json())?;
     if arguments.markdown {
@@ -124,10 +133,11 @@ async fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 async fn measure(places: &Places, plan: &Plan, machine: Machine) -> Result<Report> {
-    let upstream = upstream::start()?;
+    let upstreams = upstream::start()?;
     let bundle = size::of(&places.edgate)?;
-    let first_answers = first_answer::measure(places, plan, upstream).await?;
-    let outcomes = rounds::measure(places, plan, upstream).await?;
-    let targets = targets::judge(&outcomes, &first_answers, bundle);
-    Ok(Report { machine, plan: plan.clone(), outcomes, first_answers, bundle, targets })
+    let first_answers = first_answer::measure(places, plan, &upstreams).await?;
+    let outcomes = rounds::measure(places, plan, &upstreams).await?;
+    let memories = memory::measure(places, &plan.crowds, &upstreams).await?;
+    let targets = targets::judge(&outcomes, &memories, &first_answers, bundle);
+    Ok(Report { machine, plan: plan.clone(), outcomes, memories, first_answers, bundle, targets })
 }

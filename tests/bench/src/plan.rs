@@ -1,8 +1,11 @@
 //! What is measured: rows of a workload and a contestant, how often, and how long.
 
+use crate::aggregated;
 use crate::contestant::{Contestant, Log, edgate};
 use crate::limited;
 use crate::load::Amount;
+use crate::memory::{self, Crowded};
+use crate::resilient;
 use crate::tokens::Tokens;
 use crate::upstream;
 use anyhow::Result;
@@ -17,6 +20,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub rows: Vec<Row>,
+    /// Whose memory is measured.
+    pub crowds: Vec<Crowded>,
     pub connections: usize,
     pub rounds: usize,
     /// How long a row's turn is in each round.
@@ -48,6 +53,12 @@ pub enum Group {
     Full,
     /// So many requests in a second. A row is held against one without a limit.
     Limits,
+    /// As many requests as there can be for one answer made of several. A row is held against another of the same workload.
+    Aggregates,
+    /// The same, with few requests.
+    Slow,
+    /// As many as there can be. A row is held against an upstream with one address.
+    Upstreams,
 }
 
 /// What is asked for.
@@ -110,7 +121,8 @@ pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::Hs256, Algorithm::Rs256, Algo
 const DISTINCT: usize = 10_000;
 
 impl Plan {
-    pub fn full() -> Result<Plan> {
+    /// Rows of nginx where it is there.
+    pub fn full(nginx: bool) -> Result<Plan> {
         let mut rows = proxy_rows();
         rows.insert(1, row(&proxying(1), "js-hono", Contestant::Hono, get(0), Some(Contestant::Js)));
         let logged = Contestant::Edgate { routes: 1, log: Log::On };
@@ -122,8 +134,11 @@ impl Plan {
         rows.extend(pair("answer of 100 KB", [Contestant::Js, edgate(1)], &large));
         rows.extend(token_rows()?);
         rows.extend(limited::rows());
+        rows.extend(aggregated::rows(nginx));
+        rows.extend(resilient::rows());
         Ok(Plan {
             rows,
+            crowds: memory::all(),
             connections: 8,
             // Many short turns: they stand closer to those they are held against than few long ones.
             rounds: 15,
@@ -134,10 +149,12 @@ impl Plan {
         })
     }
 
-    pub fn quick() -> Result<Plan> {
+    pub fn quick(nginx: bool) -> Result<Plan> {
         let tokens = token_rows()?.into_iter().filter(|row| row.ask.gets == ITEM);
+        let rows = proxy_rows().into_iter().chain(constant_rows()).chain(tokens).chain(limited::rows());
         Ok(Plan {
-            rows: proxy_rows().into_iter().chain(constant_rows()).chain(tokens).chain(limited::rows()).collect(),
+            rows: rows.chain(aggregated::rows(nginx)).chain(resilient::rows()).collect(),
+            crowds: memory::all(),
             connections: 8,
             rounds: 5,
             turn: Duration::from_millis(600),
@@ -149,6 +166,7 @@ impl Plan {
 
     /// Keeps the rows whose workload has a word in its name, and what they are held against.
     pub fn keep(&mut self, word: &str) {
+        self.crowds.retain(|crowded| crowded.made.word().contains(word));
         let meant = |row: &Row| row.workload.contains(word);
         let all = self.rows.clone();
         self.rows.retain(|row| all.iter().any(|other| meant(other) && (meant(row) || row.is_baseline_of(other))));
@@ -160,14 +178,30 @@ impl Row {
     /// in the service's number.
     pub fn is_baseline_of(&self, other: &Row) -> bool {
         let tokens = |row: &Row| row.ask.tokens.as_ref().map(Arc::as_ptr);
-        let same =
-            || self.ask.method == other.ask.method && self.ask.gets == other.ask.gets && tokens(self) == tokens(other);
-        Some(self.contestant) == other.baseline && self.group == other.group && (self.group == Group::Limits || same())
+        let ask = |row: &Row| (row.ask.method.clone(), row.ask.gets, tokens(row));
+        let same = || match self.group {
+            Group::Full => ask(self) == ask(other),
+            Group::Aggregates | Group::Slow => self.workload == other.workload,
+            Group::Limits | Group::Upstreams => true,
+        };
+        Some(self.contestant) == other.baseline && self.group == other.group && same()
     }
 
     /// How many requests begin in a second of its turn.
     pub fn pace(&self) -> Option<u32> {
-        (self.group == Group::Limits).then_some(limited::PACE)
+        match self.group {
+            Group::Limits => Some(limited::PACE),
+            Group::Slow => Some(aggregated::LOW),
+            Group::Full | Group::Aggregates | Group::Upstreams => None,
+        }
+    }
+
+    /// What it gets before the first round, where all get this. Slow ones take the way of others, which is warm already.
+    pub fn warm_up(&self, all: Amount) -> Amount {
+        match self.group {
+            Group::Slow => Amount { requests: 100, ..all },
+            _ => all,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::first_answer::FirstAnswer;
 use crate::limited;
+use crate::memory::{AFTER, CROWD, Memory};
 use crate::plan::{Group, Plan};
 use crate::rounds::Outcome;
 use crate::size::{BEFORE_IDENTITY, Size};
@@ -19,6 +20,7 @@ pub struct Report {
     pub machine: Machine,
     pub plan: Plan,
     pub outcomes: Vec<Outcome>,
+    pub memories: Vec<Memory>,
     pub first_answers: Vec<FirstAnswer>,
     pub bundle: Size,
     pub targets: Vec<Target>,
@@ -35,6 +37,7 @@ struct Record<'a> {
     cpu_us_per_request: Option<f64>,
     ratio_to_js: Option<f64>,
     ratio_to_no_limit: Option<f64>,
+    ratio_to_one_url: Option<f64>,
     added_ms: Option<f64>,
 }
 
@@ -46,7 +49,8 @@ impl Report {
 
     /// For a terminal.
     pub fn text(&self) -> String {
-        let tables = self.tables().map(|table| table.text()).join("\n");
+        let tables: Vec<String> = self.tables().iter().map(Table::text).collect();
+        let tables = tables.join("\n");
         let rough = if self.plan.quick { "\nA quick run: these results are rough.\n" } else { "" };
         format!("{}\n{}\n{}\n\n{tables}{rough}", self.machine.line(), self.method(), self.weight())
     }
@@ -64,12 +68,18 @@ impl Report {
     }
 
     fn markdown(&self) -> String {
-        let tables = self.tables().map(|table| table.markdown()).join("\n");
+        let tables: Vec<String> = self.tables().iter().map(Table::markdown).collect();
+        let tables = tables.join("\n");
         format!("{}.\n{}\n{}\n\n{tables}", self.machine.line(), self.method(), self.weight())
     }
 
-    fn tables(&self) -> [Table; 4] {
-        [self.load(), self.limits(), self.start(), self.judgement()]
+    /// Those that have something in them.
+    fn tables(&self) -> Vec<Table> {
+        let full = self.load("to js", &[Group::Full]);
+        let aggregates = self.load("to js-hono", &[Group::Aggregates, Group::Slow]);
+        let upstreams = self.load("to one url", &[Group::Upstreams]);
+        let all = [full, self.limits(), aggregates, self.memory(), upstreams, self.start(), self.judgement()];
+        all.into_iter().filter(|table| !table.is_empty()).collect()
     }
 
     /// How it was measured, in one line.
@@ -92,10 +102,11 @@ impl Report {
         )
     }
 
-    fn load(&self) -> Table {
-        let heading = ["workload", "name", "req/s", "p50 ms", "p99 ms", "CPU µs", "quartiles", "to js", "quartiles"];
+    /// The rows of these groups, each held against another one.
+    fn load(&self, to: &'static str, groups: &[Group]) -> Table {
+        let heading = ["workload", "name", "req/s", "p50 ms", "p99 ms", "CPU µs", "quartiles", to, "quartiles"];
         let mut table = Table::new(&heading, 2);
-        for outcome in self.outcomes.iter().filter(|outcome| outcome.row.group == Group::Full) {
+        for outcome in self.outcomes.iter().filter(|outcome| groups.contains(&outcome.row.group)) {
             let rate = format!("{:.0}", outcome.requests_per_second.median);
             let milliseconds = |spread: Spread| format!("{:.2}", spread.median);
             table.push(vec![
@@ -144,6 +155,20 @@ impl Report {
         table
     }
 
+    fn memory(&self) -> Table {
+        let heading =
+            ["1,000 at once", "name", "req/s", "idle MB", "after 1,000", "after 5,000", "after 20,000", "highest"];
+        const { assert!(CROWD == 1_000 && AFTER[1] == 5_000 && AFTER[2] == 20_000, "as the heading says") };
+        let mut table = Table::new(&heading, 2);
+        for memory in &self.memories {
+            let names = [memory.crowded.made.word(), memory.crowded.name].map(str::to_owned);
+            let values = [memory.answers_per_second, memory.before].into_iter().chain(memory.after);
+            let values = values.chain([memory.highest]).map(|value| format!("{value:.0}"));
+            table.push(names.into_iter().chain(values).collect());
+        }
+        table
+    }
+
     fn start(&self) -> Table {
         let mut table = Table::new(&["from the start of the process", "first answer ms", "quartiles", "to js"], 1);
         for first in &self.first_answers {
@@ -164,7 +189,8 @@ impl Report {
 }
 
 fn record(outcome: &Outcome) -> Record<'_> {
-    let limits = outcome.row.group == Group::Limits;
+    let group = outcome.row.group;
+    let limits = group == Group::Limits;
     let ratio = outcome.ratio.map(|spread| rounded(spread.median));
     Record {
         workload: &outcome.row.workload,
@@ -173,8 +199,9 @@ fn record(outcome: &Outcome) -> Record<'_> {
         p50_ms: rounded(outcome.p50_ms.median),
         p99_ms: rounded(outcome.p99_ms.median),
         cpu_us_per_request: outcome.cpu_us.map(|spread| rounded(spread.median)),
-        ratio_to_js: ratio.filter(|_| !limits),
+        ratio_to_js: ratio.filter(|_| !limits && group != Group::Upstreams),
         ratio_to_no_limit: ratio.filter(|_| limits),
+        ratio_to_one_url: ratio.filter(|_| group == Group::Upstreams),
         added_ms: outcome.added_ms.filter(|_| limits).map(|spread| rounded(spread.median)),
     }
 }

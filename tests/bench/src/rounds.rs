@@ -5,11 +5,11 @@ use crate::gateway::{Gateway, Places};
 use crate::load::{self, Amount};
 use crate::plan::{Plan, Row};
 use crate::statistics::{Spread, percentile_ms};
+use crate::upstream::Addresses;
 use anyhow::{Context, Result};
 use edgate_bench::program::say;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What a row came to: medians of its turns.
@@ -42,11 +42,11 @@ struct Turn {
 type Gateways = BTreeMap<Contestant, Gateway>;
 
 /// Measures every row of the plan.
-pub async fn measure(places: &Places, plan: &Plan, upstream: SocketAddr) -> Result<Vec<Outcome>> {
-    let gateways = start(places, plan, upstream).await?;
+pub async fn measure(places: &Places, plan: &Plan, upstreams: &Addresses) -> Result<Vec<Outcome>> {
+    let gateways = start(places, plan, upstreams).await?;
     for row in &plan.rows {
         say(&format!("warming up: {}, {}", row.workload, row.name));
-        load(&gateways, row, plan.connections, plan.warm_up).await?;
+        load(&gateways, row, plan.connections, row.warm_up(plan.warm_up)).await?;
     }
     let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); plan.rows.len()];
     for round in 0..plan.rounds {
@@ -61,11 +61,11 @@ pub async fn measure(places: &Places, plan: &Plan, upstream: SocketAddr) -> Resu
     all.iter().map(|(row, turns)| outcome(row, turns, &all)).collect()
 }
 
-async fn start(places: &Places, plan: &Plan, upstream: SocketAddr) -> Result<Gateways> {
+async fn start(places: &Places, plan: &Plan, upstreams: &Addresses) -> Result<Gateways> {
     let mut gateways = Gateways::new();
     for row in &plan.rows {
         if let Entry::Vacant(place) = gateways.entry(row.contestant) {
-            place.insert(Gateway::start(row.contestant, places, upstream).await?);
+            place.insert(Gateway::start(row.contestant, places, upstreams).await?);
         }
     }
     Ok(gateways)

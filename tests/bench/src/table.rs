@@ -18,6 +18,11 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Whether there is nothing but the heading.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Aligned columns.
     pub fn text(&self) -> String {
         let heading: Vec<String> = self.heading.iter().map(|&cell| cell.to_owned()).collect();

@@ -1,9 +1,12 @@
 //! What edgate sets itself, and whether it is met.
 
+use crate::aggregated;
 use crate::contestant::{Contestant, edgate};
 use crate::first_answer::FirstAnswer;
 use crate::limited;
+use crate::memory::{self, Memory};
 use crate::plan::{self, ALGORITHMS, Group, ROUTES, Shown, Then, Verifying};
+use crate::resilient;
 use crate::rounds::{Outcome, ratio};
 use crate::size::Size;
 use edgate_kit::credentials::algorithm::Algorithm;
@@ -24,6 +27,7 @@ pub struct Target {
 pub enum Unit {
     Ratio,
     Kilobytes,
+    Milliseconds,
 }
 
 /// CPU per request, against the JavaScript proxy.
@@ -40,7 +44,7 @@ const BUNDLE: f64 = 500.0;
 const FIRST_ANSWER: f64 = 1.3;
 
 /// Holds the results against the targets.
-pub fn judge(outcomes: &[Outcome], first_answers: &[FirstAnswer], bundle: Size) -> Vec<Target> {
+pub fn judge(outcomes: &[Outcome], memories: &[Memory], first_answers: &[FirstAnswer], bundle: Size) -> Vec<Target> {
     let full = |outcome: &&Outcome| outcome.row.group == Group::Full;
     let of = |contestant: Contestant| outcomes.iter().filter(full).find(|outcome| outcome.row.contestant == contestant);
     let cpu = ROUTES.map(|routes| {
@@ -54,7 +58,9 @@ pub fn judge(outcomes: &[Outcome], first_answers: &[FirstAnswer], bundle: Size) 
         target("bundle, compressed".to_owned(), BUNDLE, Some(bundle.gzipped as f64 / 1024.0), Unit::Kilobytes),
         target("first answer to js".to_owned(), FIRST_ANSWER, first.map(|ratio| ratio.median), Unit::Ratio),
     ];
-    cpu.into_iter().chain(tokens(outcomes)).chain(limited::judge(outcomes)).chain(others).collect()
+    let aggregates = aggregated::judge(outcomes).into_iter().chain(memory::judge(memories));
+    let new = aggregates.chain([resilient::judge(outcomes)]);
+    cpu.into_iter().chain(tokens(outcomes)).chain(limited::judge(outcomes)).chain(new).chain(others).collect()
 }
 
 /// What proxying costs with a token.
@@ -103,6 +109,7 @@ impl Unit {
         match self {
             Unit::Ratio => format!("{value:.2}"),
             Unit::Kilobytes => format!("{value:.0} KB"),
+            Unit::Milliseconds => format!("{value:.1} ms"),
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Deployment {
     pub objects: BTreeMap<String, String>,
     /// Rate limiters of the platform, by binding. Workers only.
     pub limiters: BTreeMap<String, Limiter>,
+    /// Whether a test says when something is to be done on a schedule ([`Workerd::tick`]). Workers only.
+    pub scheduled: bool,
 }
 
 /// A rate limiter of the platform: so many requests of a key in a period, in seconds.

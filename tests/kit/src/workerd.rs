@@ -8,10 +8,12 @@ mod config;
 mod objects;
 mod values;
 
+use crate::client;
 use crate::lines::Lines;
 use crate::process::{Ending, Process};
 use crate::running::Deployment;
-use anyhow::{Context, Result, anyhow};
+use crate::scenario::Request;
+use anyhow::{Context, Result, anyhow, ensure};
 use config::Places;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -105,7 +107,7 @@ impl Workerd {
         let lines = Lines::default();
         let places = Places { values: values.address(), temporary: folder.path(), ports: &BTreeMap::new() };
         let config = config::render(options, deployment, &places)?;
-        let (process, ports) = serve(options, &config, folder.path(), &lines).await?;
+        let (process, ports) = serve((options, deployment), &config, folder.path(), &lines).await?;
         let (options, deployment) = (Box::new(options.clone()), Box::new(deployment.clone()));
         Ok(Workerd { options, deployment, ports, lines, values, process, folder })
     }
@@ -127,7 +129,8 @@ impl Workerd {
         self.process.kill().await;
         let places = Places { values: self.values.address(), temporary: self.folder.path(), ports: &self.ports };
         let config = config::render(&self.options, &self.deployment, &places)?;
-        (self.process, self.ports) = serve(&self.options, &config, self.folder.path(), &self.lines).await?;
+        let started = (&*self.options, &*self.deployment);
+        (self.process, self.ports) = serve(started, &config, self.folder.path(), &self.lines).await?;
         Ok(())
     }
 
@@ -169,6 +172,15 @@ impl Workerd {
         self.ports.contains_key(objects::OFFERED).then(|| self.at(objects::OFFERED))
     }
 
+    /// Has it do what it does on a schedule, for a time in milliseconds since 1970, and waits until that is done.
+    pub async fn tick(&self, time_ms: u64) -> Result<()> {
+        ensure!(self.deployment.scheduled, "it was started without a schedule");
+        let request = Request::new("GET", &format!("/?time={time_ms}"));
+        let response = client::send(self.at(config::CLOCK), &request).await?;
+        ensure!(response.body.text() == "ok", "what was to be done on a schedule has failed: {response:?}");
+        Ok(())
+    }
+
     fn at(&self, socket: &str) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.get(socket).copied().unwrap_or_default()).into()
     }
@@ -196,16 +208,16 @@ impl Workerd {
 
 /// Runs workerd with a configuration, and waits until it listens. Gives back the ports, by the names of sockets.
 async fn serve(
-    options: &Options,
+    (options, deployment): (&Options, &Deployment),
     config: &str,
     folder: &Path,
     lines: &Lines,
 ) -> Result<(Process, BTreeMap<String, u16>)> {
     let path = folder.join("config.capnp");
     std::fs::write(&path, config).with_context(|| format!("cannot write {}", path.display()))?;
-    let sockets = if options.counters == Counters::Offered { 2 } else { 1 };
+    let sockets = 1 + usize::from(options.counters == Counters::Offered) + usize::from(deployment.scheduled);
     let mark = lines.count();
-    let (control, mut process) = spawn(options, &path, lines)?;
+    let (control, mut process) = spawn((options, deployment), &path, lines)?;
     let ports = tokio::select! {
         ports = timeout(START, listening(control, sockets)) => ports.map_err(|_| anyhow!("not ready within {START:?}")).flatten(),
         error = process.ended() => Err(error),
@@ -216,11 +228,16 @@ async fn serve(
 
 /// The control messages go to a pipe that takes the place of standard input: the one descriptor, beside the outputs,
 /// that a child gets without unsafe code.
-fn spawn(options: &Options, config: &Path, lines: &Lines) -> Result<(pipe::Receiver, Process)> {
+fn spawn(
+    (options, deployment): (&Options, &Deployment),
+    config: &Path,
+    lines: &Lines,
+) -> Result<(pipe::Receiver, Process)> {
     let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
     let control = pipe::Receiver::from_owned_fd(reader.into()).context("cannot read a pipe")?;
     let mut command = Command::new(&options.workerd);
-    command.args(["serve", "--import-path", "/", "--control-fd", "0"]).arg(config);
+    command.args(["serve", "--import-path", "/", "--control-fd", "0"]);
+    command.args(deployment.scheduled.then_some("--experimental")).arg(config);
     command.stdin(Stdio::from(writer));
     let process = Process::start(command, Ending::Kill, lines, lines)?;
     Ok((control, process))

@@ -73,6 +73,11 @@ impl Script {
         Script { steps: answers.into_iter().map(step).collect(), services: Vec::new() }
     }
 
+    /// These services alone.
+    pub fn serving(services: Vec<Service>) -> Script {
+        Script { steps: VecDeque::new(), services }
+    }
+
     /// Whether it refuses connections: every step says so, or what was said last of its services.
     ///
     /// # Errors

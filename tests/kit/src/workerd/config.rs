@@ -19,6 +19,9 @@ pub(super) struct Places<'a> {
     pub ports: &'a BTreeMap<String, u16>,
 }
 
+/// The name of the socket, and of the service, that has things done on a schedule.
+pub(super) const CLOCK: &str = "clock";
+
 /// The configuration of one Worker that may reach everything.
 pub(super) fn render(options: &Options, deployment: &Deployment, places: &Places<'_>) -> Result<String> {
     let modules = modules(&options.build)?.join(",\n      ");
@@ -28,9 +31,10 @@ pub(super) fn render(options: &Options, deployment: &Deployment, places: &Places
     let bindings: Vec<String> = bindings(deployment).into_iter().chain(more).collect();
     let bindings = bindings.join(",\n      ");
     let namespaces: Vec<String> = deployment.stores.keys().map(|store| namespace(store, places.values)).collect();
-    let services = namespaces.concat() + &services;
+    let services = namespaces.concat() + &services + &clock(deployment);
     let gateway = socket(super::HTTP, "(cfBlobHeader = \"CF-Blob\")", "gateway", places);
     let counters = if offered { socket(OFFERED, "()", OFFERED, places) } else { String::new() };
+    let scheduled = if deployment.scheduled { socket(CLOCK, "()", CLOCK, places) } else { String::new() };
     let extensions = extensions.join(", ");
     let structured = options.format == Format::Structured;
     Ok(format!(
@@ -49,12 +53,28 @@ const config :Workerd.Config = (
     (name = "network", network = (allow = ["private", "public"])),
 {services}  ],
   sockets = [
-{gateway}{counters}  ],
+{gateway}{counters}{scheduled}  ],
   extensions = [{extensions}],
   logging = (structuredLogging = {structured}),
 );
 "#
     ))
+}
+
+/// Who has things done on a schedule: for this, workerd wants to be told that it may try things out.
+fn clock(deployment: &Deployment) -> String {
+    if !deployment.scheduled {
+        return String::new();
+    }
+    let module = quote(include_str!("clock.js"));
+    format!(
+        "    (name = \"{CLOCK}\", worker = (
+      compatibilityDate = \"{COMPATIBILITY_DATE}\",
+      compatibilityFlags = [\"service_binding_extra_handlers\"],
+      modules = [(name = \"clock.js\", esModule = {module})],
+      bindings = [(name = \"GATEWAY\", service = \"gateway\")],
+    )),\n"
+    )
 }
 
 fn socket(name: &str, http: &str, service: &str, places: &Places<'_>) -> String {
