@@ -108,7 +108,7 @@ async fn ask(at: At<'_>, part: &Part, upstream: &Rc<Upstream>, request: Request)
     let until = Until { begun, within: own.min(left), late };
     let Request { method, target, headers, body } = request;
     let is_head = method == Method::HEAD;
-    let call = Call { method, target, headers, body, within: until.within, most: part.accept.most };
+    let call = Call { method, target, headers, body, within: until.within, most: part.accept.most.min(at.room.get()) };
     let (result, attempts) = upstream.call(host, ex, call).await;
     let mut called = Called { attempts, ..Called::failed(until.late, begun) };
     match result {
