@@ -44,7 +44,7 @@ pub struct Idempotency {
 pub enum Begun {
     /// It is none that has a key.
     Free,
-    /// Nobody has done it. What it puts in the place of [`Turn::own`] is what came of it.
+    /// Nobody has done it. What it puts in the place of `Turn::own` is what came of it.
     Mine(Turn),
     /// It was done.
     Done(Response<Body>),
