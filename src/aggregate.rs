@@ -179,12 +179,17 @@ impl Part {
         self.when.iter().chain(self.stop.iter().map(|stop| &stop.when))
     }
 
+    /// How often it is asked for at most, without further tries.
+    pub fn items(&self) -> usize {
+        self.each.as_ref().map_or(1, |each| each.most)
+    }
+
     /// What it is in a plan.
     pub fn step(&self, upstreams: &[Rc<Upstream>]) -> plan::Step {
         let upstream = upstreams.get(self.upstream);
         plan::Step {
             after: self.after.clone(),
-            items: self.each.as_ref().map_or(1, |each| each.most as u64),
+            items: self.items() as u64,
             tries: upstream.map_or(1, |upstream| upstream.most_calls(self.ask.what())),
             timeout: upstream.map_or(Duration::ZERO, |upstream| self.timeout(upstream)),
         }

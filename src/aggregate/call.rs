@@ -8,7 +8,7 @@ use super::stale::Shelf;
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
 use crate::headers::elements;
-use crate::host::{HostError, SharedHost, Timestamp};
+use crate::host::{HostError, Reads, SharedHost, Timestamp};
 use crate::part::Answer;
 use crate::raw::Document;
 use crate::upstream::Upstream;
@@ -25,6 +25,8 @@ pub struct At<'a> {
     pub ex: &'a Exchange,
     pub upstreams: &'a [Rc<Upstream>],
     pub shelf: &'a Shelf,
+    /// Whether a request may linger: all of them can be under way at the same time.
+    pub lingers: bool,
 }
 
 /// What came of a request.
@@ -58,7 +60,7 @@ impl Called {
 
 /// Asks a part's upstream.
 pub async fn call(at: At<'_>, part: &Part, request: Request) -> Called {
-    let At { host, ex, upstreams, shelf } = at;
+    let At { host, ex, upstreams, shelf, .. } = at;
     let Some(upstream) = upstreams.get(part.upstream) else { return Called::failed(Failure::NoAnswer, host.now()) };
     let kept = part.stale.map(|most| (request.key(&part.name, &upstream.told(ex)), most));
     let mut called = ask(at, part, upstream, request).await;
@@ -85,7 +87,8 @@ async fn ask(at: At<'_>, part: &Part, upstream: &Rc<Upstream>, request: Request)
     let until = Until { begun, within: own.min(left), late };
     let Request { method, target, headers, body } = request;
     let is_head = method == Method::HEAD;
-    let call = Call { method, target, headers, body, within: until.within, most: part.accept.most };
+    let reads = Reads { most: part.accept.most, lingers: at.lingers };
+    let call = Call { method, target, headers, body, within: until.within, reads };
     let (result, attempts) = upstream.call(host, ex, call).await;
     let mut called = Called { attempts, ..Called::failed(until.late, begun) };
     match result {

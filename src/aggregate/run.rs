@@ -52,10 +52,11 @@ struct Run<'a> {
 /// Asks the parts, until all are done or the answer does not depend on them any more.
 pub async fn run(aggregate: &Aggregate, host: &SharedHost, ex: &Exchange, upstreams: &[Rc<Upstream>]) -> Ran {
     let Aggregate { parts, at_once, stale: shelf, .. } = aggregate;
+    let lingers = parts.iter().map(Part::items).sum::<usize>() <= *at_once;
     let mut run = Run {
         parts,
         at_once: *at_once,
-        at: At { host, ex, upstreams, shelf },
+        at: At { host, ex, upstreams, shelf, lingers },
         states: parts.iter().map(|_| State::default()).collect(),
         queue: VecDeque::new(),
         under_way: Vec::new(),
