@@ -167,6 +167,13 @@ impl Aggregate {
         }
     }
 
+    /// How long it takes at most.
+    pub fn longest(&self, upstreams: &[Rc<Upstream>]) -> Duration {
+        // One lane may stand empty, for what is required.
+        let kept = usize::from(self.at_once > 1 && self.parts.iter().any(|part| part.need == Need::Optional));
+        plan::longest(&self.steps(upstreams), (self.at_once - kept) as u64)
+    }
+
     /// The plan that its parts make.
     pub fn steps(&self, upstreams: &[Rc<Upstream>]) -> Vec<plan::Step> {
         self.parts.iter().map(|part| part.step(upstreams)).collect()

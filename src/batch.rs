@@ -8,11 +8,14 @@
 //!
 //! Only `GET` and `HEAD` are taken, which change nothing: so the order in which they are run means nothing either. A body
 //! in JSON is itself in the answer, text is a string, and anything else is base64 in the member `base64`.
+//!
+//! A request has no other header fields of its own than those that the configuration lists: whoever stands before the
+//! gateway, a platform or a proxy, has seen the fields of the whole alone, and what it takes away or writes there must not
+//! be written here.
 
 use crate::aggregate::decode::by_media_type;
 use crate::config::aggregate::Decode;
-use crate::headers::forwarded;
-use crate::headers::{has, is_reserved, joined};
+use crate::headers::{has, joined};
 use crate::interest::Interest;
 use crate::raw::{Document, Kind, Raw, push_string};
 use base64ct::{Base64, Encoding};
@@ -22,6 +25,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 /// A list of requests is no longer than this, in bytes.
 pub const MOST_BYTES: u64 = 256_000;
 
+/// All answers together have at most so many bytes.
+pub const MOST_ANSWERED: u64 = 16_000_000;
+
 /// The action that takes many requests in one.
 #[derive(Debug)]
 pub struct Batch {
@@ -29,6 +35,8 @@ pub struct Batch {
     pub most: usize,
     /// Fields that each of them gets.
     pub inherit: Vec<HeaderName>,
+    /// Fields that each of them may have of its own.
+    pub own: Vec<HeaderName>,
     /// How many are under way at the same time.
     pub at_once: usize,
     /// The largest answer to one of them, in bytes.
@@ -48,7 +56,8 @@ impl Batch {
     /// Adds what it has to see of messages.
     pub fn interest(&self, interest: &mut Interest) {
         interest.request.extend(self.inherit.iter().cloned());
-        interest.response.insert(header::CONTENT_TYPE);
+        // Their answers are written anew, of what was seen alone.
+        interest.all_response_fields = true;
     }
 
     /// The fields that each request gets.
@@ -68,58 +77,70 @@ impl Batch {
         if document.raw().kind() != Kind::Array {
             return Err("The body is no list of requests.");
         }
-        let items: Vec<Item> = document.raw().items().take(self.most + 1).map(item).collect::<Result<_, _>>()?;
+        let items: Vec<Item> =
+            document.raw().items().take(self.most + 1).map(|raw| self.item(raw)).collect::<Result<_, _>>()?;
         match items.len() {
             0 => Err("The list of requests is empty."),
             count if count > self.most => Err("The list has more requests than may be in one."),
             _ => Ok(items),
         }
     }
-}
 
-fn item(raw: Raw<'_>) -> Result<Item, &'static str> {
-    let mut item = Item { method: Method::GET, path: String::new(), query: None, headers: HeaderMap::new() };
-    for (name, value) in raw.members() {
-        let text = value.string();
-        match (name.string().as_deref(), text.as_deref()) {
-            (Some("path"), Some(target)) => {
-                let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-                (item.path, item.query) = (path.to_owned(), query.map(str::to_owned));
+    fn item(&self, raw: Raw<'_>) -> Result<Item, &'static str> {
+        let mut item = Item { method: Method::GET, path: String::new(), query: None, headers: HeaderMap::new() };
+        for (name, value) in raw.members() {
+            let text = value.string();
+            match (name.string().as_deref(), text.as_deref()) {
+                (Some("path"), Some(target)) => {
+                    let (path, query) =
+                        target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+                    (item.path, item.query) = (path.to_owned(), query.map(str::to_owned));
+                }
+                (Some("method"), Some("GET")) => item.method = Method::GET,
+                (Some("method"), Some("HEAD")) => item.method = Method::HEAD,
+                (Some("method"), _) => return Err("Only GET and HEAD can be requests of a list."),
+                (Some("headers"), _) if value.kind() == Kind::Object => item.headers = self.fields(value)?,
+                _ => return Err("A request of the list has something else than a path, a method and headers."),
             }
-            (Some("method"), Some("GET")) => item.method = Method::GET,
-            (Some("method"), Some("HEAD")) => item.method = Method::HEAD,
-            (Some("method"), _) => return Err("Only GET and HEAD can be requests of a list."),
-            (Some("headers"), _) if value.kind() == Kind::Object => item.headers = fields(value)?,
-            _ => return Err("A request of the list has something else than a path, a method and headers."),
         }
+        if !item.path.starts_with('/') || item.path.contains('#') {
+            return Err("A request of the list has no path that begins with a slash.");
+        }
+        Ok(item)
     }
-    if !item.path.starts_with('/') || item.path.contains('#') {
-        return Err("A request of the list has no path that begins with a slash.");
-    }
-    Ok(item)
-}
 
-/// A request's own fields. Those that only a connection or a proxy writes are left out.
-fn fields(raw: Raw<'_>) -> Result<HeaderMap, &'static str> {
-    let mut fields = HeaderMap::new();
-    for (name, value) in raw.members() {
-        let pair = name.string().zip(value.string());
-        let name = pair.as_ref().and_then(|(name, _)| name.parse::<HeaderName>().ok());
-        let value = pair.as_ref().and_then(|(_, value)| HeaderValue::from_str(value).ok());
-        let (name, value) = name.zip(value).ok_or("A request of the list has a header field that cannot be one.")?;
-        if !is_reserved(&name) && !forwarded::FIELDS.contains(&name) {
+    /// A request's own fields.
+    fn fields(&self, raw: Raw<'_>) -> Result<HeaderMap, &'static str> {
+        let mut fields = HeaderMap::new();
+        for (name, value) in raw.members() {
+            let pair = name.string().zip(value.string());
+            let name = pair.as_ref().and_then(|(name, _)| name.parse::<HeaderName>().ok());
+            let value = pair.as_ref().and_then(|(_, value)| HeaderValue::from_str(value).ok());
+            let (name, value) =
+                name.zip(value).ok_or("A request of the list has a header field that cannot be one.")?;
+            if !self.own.contains(&name) {
+                return Err("A request of the list has a header field that it may not have of its own.");
+            }
             fields.insert(name, value);
         }
+        Ok(fields)
     }
-    Ok(fields)
 }
 
-/// An answer, as it stands in the list of answers.
-pub fn write(status: StatusCode, headers: &HeaderMap, body: Bytes) -> String {
+/// An answer, as it stands in the list of answers. One to a question for the header section alone has a length and no body.
+pub fn write(method: &Method, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> String {
     let mut out = format!("{{\"status\":{},\"headers\":{{", status.as_u16());
     let mut separator = "";
-    // A cookie cannot be one of several answers', and the length is that of something else.
-    for name in headers.keys().filter(|name| ![header::SET_COOKIE, header::CONTENT_LENGTH].contains(name)) {
+    let text = std::str::from_utf8(body).ok();
+    // A cookie cannot be one of several answers', the length is that of something else, and what can be read as text is not
+    // coded any more: some hosts decode what they read.
+    let is_told = |name: &HeaderName| match *name {
+        header::SET_COOKIE => false,
+        header::CONTENT_LENGTH => method == Method::HEAD,
+        header::CONTENT_ENCODING => method == Method::HEAD || text.is_none(),
+        _ => true,
+    };
+    for name in headers.keys().filter(|name| is_told(name)) {
         out.push_str(separator);
         push_string(name.as_str(), &mut out);
         out.push(':');
@@ -127,32 +148,30 @@ pub fn write(status: StatusCode, headers: &HeaderMap, body: Bytes) -> String {
         separator = ",";
     }
     out.push('}');
-    write_body(headers, body, &mut out);
+    if !body.is_empty() {
+        write_body(headers, body, text, &mut out);
+    }
     out.push('}');
     out
 }
 
-fn write_body(headers: &HeaderMap, body: Bytes, out: &mut String) {
-    if body.is_empty() {
-        return;
-    }
+fn write_body(headers: &HeaderMap, body: &Bytes, text: Option<&str>, out: &mut String) {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = has(headers, &header::CONTENT_TYPE) && by_media_type(content_type) == Some(Decode::Json);
-    match Document::parse(body.to_vec()) {
-        Ok(document) if is_json => {
+    let document = is_json.then(|| Document::parse(body.to_vec()).ok()).flatten();
+    match (document, text) {
+        (Some(document), _) => {
             out.push_str(",\"body\":");
             out.push_str(document.raw().text());
         }
-        _ => match std::str::from_utf8(&body) {
-            Ok(text) => {
-                out.push_str(",\"body\":");
-                push_string(text, out);
-            }
-            Err(_) => {
-                out.push_str(",\"base64\":");
-                push_string(&Base64::encode_string(&body), out);
-            }
-        },
+        (None, Some(text)) => {
+            out.push_str(",\"body\":");
+            push_string(text, out);
+        }
+        (None, None) => {
+            out.push_str(",\"base64\":");
+            push_string(&Base64::encode_string(body), out);
+        }
     }
 }
 
@@ -161,12 +180,12 @@ mod tests {
     use super::*;
 
     fn batch() -> Batch {
-        Batch { most: 2, inherit: Vec::new(), at_once: 1, max_size: 100 }
+        Batch { most: 2, inherit: Vec::new(), own: vec![header::ACCEPT], at_once: 1, max_size: 100 }
     }
 
     #[test]
     fn requests_are_read() {
-        let body = r#"[{"path":"/a?b=c?d"},{"method":"HEAD","path":"/%20","headers":{"Accept":"a/b","x-forwarded-for":"1.2.3.4","host":"h","te":"x"}}]"#;
+        let body = r#"[{"path":"/a?b=c?d"},{"method":"HEAD","path":"/%20","headers":{"Accept":"a/b"}}]"#;
         let items = batch().read(Bytes::from_static(body.as_bytes())).unwrap();
         let [a, b] = items.as_slice() else { panic!() };
         assert_eq!((a.method.as_str(), a.path.as_str(), a.query.as_deref()), ("GET", "/a", Some("b=c?d")));
@@ -192,8 +211,10 @@ mod tests {
             r#"[{"path":"/a","body":1}]"#,
             r#"[{"path":"/a","headers":[]}]"#,
             r#"[{"path":"/a","headers":{"a b":"c"}}]"#,
-            r#"[{"path":"/a","headers":{"a":"b\n"}}]"#,
-            r#"[{"path":"/a","headers":{"a":1}}]"#,
+            r#"[{"path":"/a","headers":{"accept":"b\n"}}]"#,
+            r#"[{"path":"/a","headers":{"accept":1}}]"#,
+            r#"[{"path":"/a","headers":{"cf-connecting-ip":"203.0.113.9"}}]"#,
+            r#"[{"path":"/a","headers":{"host":"a"}}]"#,
             r#"[{"path":"/a"},{"path":"/a"},{"path":"/a"}]"#,
             r#"[{"path":"/a"}"#,
         ] {
@@ -208,13 +229,19 @@ mod tests {
         headers.append("set-cookie", HeaderValue::from_static("a=b"));
         headers.insert("content-length", HeaderValue::from_static("9"));
         let written =
-            |headers: &HeaderMap, body: &'static [u8]| write(StatusCode::OK, headers, Bytes::from_static(body));
+            |headers: &HeaderMap, body| write(&Method::GET, StatusCode::OK, headers, &Bytes::from_static(body));
         let head = r#"{"status":200,"headers":{"content-type":"application/json"}"#;
         assert_eq!(written(&headers, b" {\"a\": 1.0}\n"), format!("{head},\"body\":{{\"a\": 1.0}}}}"));
         assert_eq!(written(&headers, b"{\"a\"}"), format!(r#"{head},"body":"{{\"a\"}}"}}"#));
         assert_eq!(written(&headers, b""), format!("{head}}}"));
+        let head = write(&Method::HEAD, StatusCode::OK, &headers, &Bytes::new());
+        assert_eq!(head, r#"{"status":200,"headers":{"content-type":"application/json","content-length":"9"}}"#);
         let none = HeaderMap::new();
         assert_eq!(written(&none, b"{}"), r#"{"status":200,"headers":{},"body":"{}"}"#);
         assert_eq!(written(&none, b"\xff\xfe"), r#"{"status":200,"headers":{},"base64":"//4="}"#);
+        let mut coded = HeaderMap::new();
+        coded.insert("content-encoding", HeaderValue::from_static("gzip"));
+        assert_eq!(written(&coded, b"a"), r#"{"status":200,"headers":{},"body":"a"}"#);
+        assert!(written(&coded, b"\x1f\x8b").contains(r#""content-encoding":"gzip"},"base64""#));
     }
 }

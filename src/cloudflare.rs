@@ -44,7 +44,8 @@ thread_local! {
     static BYTES: RefCell<Sorted<u32, Vec<u8>>> = const { RefCell::new(Sorted::new()) };
     /// What the entry knows of the fields that the gateway has to see.
     static TOLD: RefCell<Option<Rc<Interest>>> = const { RefCell::new(None) };
-    static BEGUN: Cell<u32> = const { Cell::new(0) };
+    /// When forgotten operations were looked for last.
+    static SWEPT: Cell<f64> = const { Cell::new(0.0) };
 }
 
 /// A request, or what goes on after one.
@@ -66,8 +67,11 @@ struct Waiting {
     gives_up: f64,
 }
 
-/// How long a task may outlive the longest of what it waits for.
-const GRACE_MS: f64 = 60_000.0;
+/// How long a task may outlive the longest of what it waits for: timers may be late.
+const GRACE_MS: f64 = 10_000.0;
+
+/// How often forgotten operations are looked for: until then, an upstream's target is taken to be busy with them.
+const SWEEP_MS: f64 = 1_000.0;
 
 /// Reads the configuration among the bindings. Called once for each isolate.
 #[wasm_bindgen]
@@ -265,9 +269,8 @@ fn spawn(host: &Rc<WorkersHost>, task: Task<'static, ()>) -> String {
 
 /// Forgets operations that nobody will tell of, now and then, and so the tasks that wait for nothing else.
 fn sweep(now: f64) {
-    let count = BEGUN.get().wrapping_add(1);
-    BEGUN.set(count);
-    if count.is_multiple_of(64) {
+    if (now - SWEPT.get()).abs() >= SWEEP_MS {
+        SWEPT.set(now);
         let is_dead = |(id, waiting): (&u32, &Waiting)| (waiting.gives_up < now).then_some(*id);
         let dead: Vec<u32> = WAITING.with(|all| all.borrow().iter().filter_map(is_dead).collect());
         dead.into_iter().for_each(|id| drop(over(id)));

@@ -451,7 +451,10 @@ impl Gateway {
         headers::remove_hop_by_hop(fields);
         // Whatever a configuration says of answers: one that lacks something is nobody else's (RFC 9213, section 2.1).
         if ex.notes.complete == Some(false) {
-            fields.remove("cdn-cache-control");
+            headers::remove_where(fields, |name| {
+                let name = name.as_str();
+                name.ends_with("cdn-cache-control") || matches!(name, "surrogate-control" | "edge-control")
+            });
             fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         append_element(fields, &header::VIA, &self.name.via("1.1"));

@@ -13,6 +13,7 @@ mod scan;
 mod tests;
 
 use scan::Scan;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -166,11 +167,11 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The text of a string. `None` for anything else, and where it has half of a character (RFC 8259, section 8.2).
+    /// The text of a string, with U+FFFD for half of a character (RFC 8259, section 8.2). `None` for anything else.
     pub fn string(self) -> Option<Cow<'a, str>> {
         match self.plain() {
             Some(plain) => Some(Cow::Borrowed(plain)),
-            None if self.kind() == Kind::String => serde_json::from_str(self.0).ok().map(Cow::Owned),
+            None if self.kind() == Kind::String => parsed(self.0).map(Cow::Owned),
             None => None,
         }
     }
@@ -195,8 +196,33 @@ impl<'a> Raw<'a> {
 
     /// It as serde_json has it. `None` where that cannot hold it.
     pub fn value(self) -> Option<Value> {
-        serde_json::from_str(self.0).ok()
+        parsed(self.0)
     }
+}
+
+/// What serde_json makes of a text, with whole characters where there are halves.
+fn parsed<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&with_whole_characters(text)).ok())
+}
+
+/// JSON with U+FFFD for each escape that is half of a character without the other half.
+fn with_whole_characters(text: &str) -> String {
+    let unit = |text: &str| u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        whole.push_str(before);
+        let other = || escape.get(6..).and_then(unit);
+        let (written, length) = match unit(escape) {
+            Some(0xD800..=0xDBFF) if matches!(other(), Some(0xDC00..=0xDFFF)) => (escape.get(..12), 12),
+            Some(0xD800..=0xDFFF) => (Some("\\ufffd"), 6),
+            Some(_) => (escape.get(..6), 6),
+            None => (escape.get(..2), 2),
+        };
+        whole.push_str(written.unwrap_or_default());
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    whole + rest
 }
 
 /// Writes a text as a JSON string.

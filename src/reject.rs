@@ -90,7 +90,7 @@ pub enum Reject {
     /// A part of an answer that is needed took too long.
     PartLate(Rc<str>),
     /// Two parts of an answer have a member of one name.
-    Collision,
+    Collision([Rc<str>; 2]),
 }
 
 /// What is wrong with credentials.
@@ -166,7 +166,7 @@ struct Problem<'a> {
     violated_policies: Option<Vec<&'a str>>,
     /// The parts of an aggregate that are missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parts: Option<[&'a str; 1]>,
+    parts: Option<Vec<&'a str>>,
 }
 
 impl Denial {
@@ -267,7 +267,7 @@ impl Reject {
             Reject::UpstreamFailed,
             Reject::ReplyTooLarge,
             Reject::PartFailed(Rc::from("user")),
-            Reject::Collision,
+            Reject::Collision([Rc::from("user"), Rc::from("orders")]),
             Reject::NotConfigured,
             Reject::IdentityUnavailable,
             Reject::LimitUnavailable,
@@ -417,7 +417,7 @@ impl Reject {
                 "http_response_timeout",
                 "A part of the answer that it cannot go without took too long.",
             ),
-            Reject::Collision => fault(
+            Reject::Collision(_) => fault(
                 "part-collision",
                 StatusCode::BAD_GATEWAY,
                 "http_response_incomplete",
@@ -472,7 +472,8 @@ impl Reject {
             _ => None,
         };
         let parts = match self {
-            Reject::PartFailed(part) | Reject::PartLate(part) => Some([&**part]),
+            Reject::PartFailed(part) | Reject::PartLate(part) => Some(vec![&**part]),
+            Reject::Collision(parts) => Some(parts.iter().map(|part| &**part).collect()),
             _ => None,
         };
         let status_code = status.as_u16();

@@ -86,6 +86,8 @@ pub enum Fact {
 pub enum Goal {
     /// A path, or an URL's path: escapes stay, everything else that is no path character is escaped.
     Path,
+    /// The same for one whose values must all be there: without one, it may mean all that there is.
+    WholePath,
     /// An absolute URL, or a path with or without a query: a host is put into it as it is, a path as for `Path`, and
     /// what follows a `?` can add no parameter and end no value.
     Url,
@@ -213,12 +215,12 @@ impl Source {
             _ => None,
         };
         match (escaped, goal) {
-            (Some(value), Goal::Path | Goal::Url) => text.push_str(value),
+            (Some(""), Goal::WholePath) => return None,
+            (Some(value), Goal::Path | Goal::WholePath | Goal::Url) => text.push_str(value),
             (Some(value), Goal::Text) => text.push_str(&unescape(value)),
-            (None, Goal::Path | Goal::Url) => {
+            (None, Goal::Path | Goal::WholePath | Goal::Url) => {
                 let value = self.plain(ex)?;
-                // Without its last segment, a path may mean all that there is.
-                if value.is_empty() && matches!(self, Source::Part(_) | Source::Item(_)) {
+                if value.is_empty() && goal == Goal::WholePath {
                     return None;
                 }
                 escape_segment(&value, text);

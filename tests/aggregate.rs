@@ -183,7 +183,7 @@ proptest! {
         shape in prop::sample::select(vec!["nested", "merged"]),
     ) {
         let parts = json!([
-            { "name": "a", "upstream": "u", "path": "/0", "need": "optional", "deny": ["b.c", "items[].id"], "flatten": ["items[]", "a"], "mapping": { "a": "b" } },
+            { "name": "a", "upstream": "u", "path": "/0", "need": "optional", "deny": ["b.c", "items[].id"], "flatten": ["items[]", "a"], "mapping": { "c": "b" } },
             { "name": "b", "upstream": "u", "path": "/1", "query": { "x": "{part.a.body.items.0}", "y": "{part.a.body}" }, "need": "optional", "allow": ["a.b", "items[]"], "target": "a" },
             { "name": "c", "upstream": "u", "path": "/2/{item}", "body": { "x": ["{item.id}", "{part.b.body.b}!"] }, "method": "POST", "each": "part.a.body.items", "most": 3, "need": "optional", "collection": true },
         ]);

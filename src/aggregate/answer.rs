@@ -2,7 +2,7 @@
 
 use super::Aggregate;
 use super::failure::Failure;
-use super::merge::{Piece, merge};
+use super::merge::{Collision, Piece, merge};
 use super::outcome::{COMPLETED, Outcome, SERVER_TIMING, server_timing};
 use super::run::{End, Ran, run};
 use super::state::{Standing, State, outcome, standing};
@@ -30,7 +30,12 @@ impl Aggregate {
         ex.notes.parts = notes.map(|(at, (part, state))| state.note(part, outcome(&self.parts, &states, at))).collect();
         let mut answer = match end {
             End::All => self.whole(ex, &states),
-            End::Stopped(at) => Ok(self.stopped(ex, at)),
+            End::Stopped(at) => {
+                // What is said may have come of what is lacking, or of what stands in.
+                let is_lacking = |state: &State| state.outcome.is_some_and(|outcome| !outcome.is_complete());
+                ex.notes.complete = states.iter().any(is_lacking).then_some(false);
+                Ok(self.stopped(ex, at))
+            }
             End::Failed(at) => Err(self.failed(&states, at)),
         };
         if let (Ok(response), Some(timing)) = (&mut answer, server_timing(&ex.notes.parts)) {
@@ -53,7 +58,10 @@ impl Aggregate {
         let pieces: Vec<Piece<'_>> = held.filter_map(|(part, held)| Piece::of(part, parts, held)).collect();
         let outcomes = self.outcomes.as_deref().map(|name| (name, self.outcomes(states, seen())));
         let outcomes = outcomes.as_ref().map(|(name, outcomes)| (*name, outcomes.raw()));
-        let body = merge(self.layout, self.on_collision, &pieces, outcomes).map_err(|_| Reject::Collision)?;
+        let body = merge(self.layout, self.on_collision, &pieces, outcomes).map_err(|Collision(a, b)| {
+            let name = |at: usize| pieces.get(at).map(|piece| Rc::from(piece.name)).unwrap_or_default();
+            Reject::Collision([name(a), name(b)])
+        })?;
         ex.notes.complete = Some(is_complete);
         let mut response = json(if lacks { self.partial } else { StatusCode::OK }, body);
         let completed = HeaderValue::from_static(if is_complete { "true" } else { "false" });

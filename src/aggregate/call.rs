@@ -1,22 +1,28 @@
 //! One request for a part: its answer, read to its end and decoded, or why there is none.
 
 use super::Part;
-use super::decode::{by_media_type, decode};
+use super::decode::{by_media_type, decode, name};
 use super::failure::Failure;
 use super::request::Request;
 use super::stale::Shelf;
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
 use crate::headers::elements;
-use crate::host::{HostError, Reads, SharedHost, Timestamp};
+use crate::host::{HostError, Reads, SharedHost, Task, Timestamp};
 use crate::part::Answer;
 use crate::raw::Document;
 use crate::upstream::Upstream;
 use crate::upstream::own::Call;
+use crate::upstream::race::{First, first};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// How long an old answer is looked for: what is left of the time, but no less and no more than this.
+const LEAST_LOOK: Duration = Duration::from_millis(100);
+const MOST_LOOK: Duration = Duration::from_secs(1);
 
 /// Where a request is made.
 #[derive(Clone, Copy)]
@@ -27,6 +33,8 @@ pub struct At<'a> {
     pub shelf: &'a Shelf,
     /// Whether a request may linger: all of them can be under way at the same time.
     pub lingers: bool,
+    /// How many bytes all answers together may still have.
+    pub room: &'a Cell<u64>,
 }
 
 /// What came of a request.
@@ -62,12 +70,19 @@ impl Called {
 pub async fn call(at: At<'_>, part: &Part, request: Request) -> Called {
     let At { host, ex, upstreams, shelf, .. } = at;
     let Some(upstream) = upstreams.get(part.upstream) else { return Called::failed(Failure::NoAnswer, host.now()) };
-    let kept = part.stale.map(|most| (request.key(&part.name, &upstream.told(ex)), most));
+    let kept = part.stale.map(|most| (key(at, part, upstream, &request), most));
     let mut called = ask(at, part, upstream, request).await;
     match (kept, &called.result) {
         (Some((key, most)), Ok(answer)) if !called.no_store => shelf.keep(host, key, answer, most),
         (Some((key, most)), Err(failure)) if failure.may_be_stale(called.status) => {
-            if let Some(body) = shelf.find(host, &key, most).await.filter(|body| part.shape.fits(body.raw()).is_ok()) {
+            // A store that is slow is none: the others wait for this one.
+            let left = ex.time_left(host.now()).unwrap_or_default().clamp(LEAST_LOOK, MOST_LOOK);
+            let look: Task<'_, _> = Box::pin(shelf.find(host, &key, most));
+            let found = match first(look, host.sleep(left)).await {
+                First::One(found, _) => found,
+                First::Other(_, ()) => None,
+            };
+            if let Some(body) = found.filter(|body| part.shape.fits(body.raw()).is_ok()) {
                 called.result = Ok(Answer { body: Some(body), good: true, ..Answer::default() });
                 called.stale = true;
             }
@@ -76,6 +91,14 @@ pub async fn call(at: At<'_>, part: &Part, request: Request) -> Called {
     }
     called.ended = host.now();
     called
+}
+
+/// What tells a part's request from all others: whom it asks, and as what the answer is read.
+fn key(at: At<'_>, part: &Part, upstream: &Upstream, request: &Request) -> [u8; 32] {
+    let told = upstream.told(at.ex);
+    let decode = name(part.accept.decode);
+    let targets = upstream.targets.iter().map(|target| target.base.as_str());
+    request.key([&*at.shelf.gateway, &upstream.name, &part.name, &told, decode].into_iter().chain(targets))
 }
 
 async fn ask(at: At<'_>, part: &Part, upstream: &Rc<Upstream>, request: Request) -> Called {
@@ -102,7 +125,7 @@ async fn ask(at: At<'_>, part: &Part, upstream: &Rc<Upstream>, request: Request)
             called.headers = part.kept(&parts.headers);
             called.no_store = elements(&parts.headers, &header::CACHE_CONTROL).any(|word| word == "no-store");
             let response = Response::from_parts(parts, body);
-            called.result = read(host, part, until, response, is_head).await.map(|body| Answer {
+            called.result = read(at, part, until, response, is_head).await.map(|body| Answer {
                 status: called.status,
                 headers: called.headers.clone(),
                 body: Some(body),
@@ -115,7 +138,7 @@ async fn ask(at: At<'_>, part: &Part, upstream: &Rc<Upstream>, request: Request)
 
 /// Reads and decodes an answer that is one of those expected.
 async fn read(
-    host: &SharedHost,
+    At { host, room, .. }: At<'_>,
     part: &Part,
     until: Until,
     response: Response<Body>,
@@ -132,7 +155,11 @@ async fn read(
     } else {
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let how = part.accept.decode.or_else(|| by_media_type(content_type)).ok_or(Failure::MediaType)?;
-        decode(how, collect(host, part.accept.most, until, body).await?)?
+        let bytes = collect(host, part.accept.most.min(room.get()), until, body).await?;
+        // Others have been read meanwhile.
+        let left = room.get().checked_sub(bytes.len() as u64).ok_or(Failure::TooLarge)?;
+        room.set(left);
+        decode(how, content_type, bytes)?
     };
     part.shape.fits(document.raw())?;
     Ok(document)

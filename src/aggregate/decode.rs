@@ -22,13 +22,36 @@ pub fn by_media_type(content_type: Option<&str>) -> Option<Decode> {
     }
 }
 
-/// Decodes an answer.
-pub fn decode(how: Decode, bytes: Bytes) -> Result<Document, Failure> {
+/// What the configuration says of it.
+pub fn name(how: Option<Decode>) -> &'static str {
+    match how {
+        None => "",
+        Some(Decode::Json) => "json",
+        Some(Decode::Xml) => "xml",
+        Some(Decode::Text) => "text",
+    }
+}
+
+/// Decodes an answer. One that says that it is written in other characters than those of UTF-8 is not guessed at.
+pub fn decode(how: Decode, content_type: Option<&str>, bytes: Bytes) -> Result<Document, Failure> {
+    let parameters = content_type.into_iter().flat_map(|value| value.split(';').skip(1));
+    let charset = parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    // RFC 8259, section 8.1: JSON has no other characters, whatever is said.
+    if how != Decode::Json && charset.is_some_and(|(_, charset)| !is_utf8(charset.trim().trim_matches('"'))) {
+        return Err(Failure::Unreadable);
+    }
     match how {
         Decode::Json => Ok(Document::parse(bytes.into())?),
         Decode::Xml => xml::decode(text(&bytes)?).ok_or(Failure::Unreadable),
         Decode::Text => Ok(Document::string(text(&bytes)?)),
     }
+}
+
+/// Whether a name of characters is that of UTF-8, or of a part of it.
+fn is_utf8(charset: &str) -> bool {
+    ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Failure> {
@@ -60,8 +83,25 @@ mod tests {
 
     #[test]
     fn text_is_a_string_and_nothing_else_is_text() {
-        let decoded = |bytes: &'static [u8]| decode(Decode::Text, Bytes::from_static(bytes));
+        let decoded = |bytes: &'static [u8]| decode(Decode::Text, None, Bytes::from_static(bytes));
         assert_eq!(decoded(b"\xef\xbb\xbfa\"b\n").unwrap().raw().text(), r#""a\"b\n""#);
         assert_eq!(decoded(b"\x1f\x8b"), Err(Failure::Unreadable));
+    }
+
+    #[test]
+    fn other_characters_are_not_guessed_at() {
+        let decoded = |how, content_type| decode(how, Some(content_type), Bytes::from_static(b"\"a\"")).is_ok();
+        for (content_type, fits) in [
+            ("text/plain; charset=UTF-8", true),
+            ("text/plain; format=flowed; charset=\"utf-8\"", true),
+            ("text/plain;charset=us-ascii", true),
+            ("text/plain; charset=iso-8859-1", false),
+        ] {
+            assert_eq!(decoded(Decode::Text, content_type), fits, "{content_type}");
+        }
+        assert!(decoded(Decode::Json, "application/json; charset=latin1"));
+        let xml = |text: &'static str| decode(Decode::Xml, None, Bytes::from_static(text.as_bytes())).is_ok();
+        assert!(xml("<?xml version='1.0' encoding='UTF-8'?><a/>") && xml("<?xml version='1.0'?><a/>"));
+        assert!(!xml("<?xml version='1.0' encoding='ISO-8859-1'?><a/>"));
     }
 }

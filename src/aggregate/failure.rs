@@ -75,10 +75,11 @@ impl Failure {
     /// Whether an earlier answer may stand in (RFC 5861, section 4): not where the upstream has said that there is none, nor
     /// where it was not asked.
     pub fn may_be_stale(self, status: Option<u16>) -> bool {
-        match self {
-            Failure::Status => status.is_some_and(|status| status >= 500),
-            Failure::NoValue | Failure::Needs => false,
-            _ => true,
+        match (self, status) {
+            (Failure::NoValue | Failure::Needs, _) => false,
+            (Failure::Status, Some(200..=299)) => false,
+            (_, Some(status)) => !(300..500).contains(&status),
+            (_, None) => true,
         }
     }
 

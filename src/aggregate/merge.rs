@@ -23,9 +23,9 @@ pub struct Piece<'a> {
     pub repeated: bool,
 }
 
-/// Two parts have a member of this name, and none may win.
+/// These two pieces have a member of one name, and none may win.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Collision;
+pub struct Collision(pub usize, pub usize);
 
 /// A member of the whole.
 struct Member<'a> {
@@ -132,7 +132,7 @@ fn taken(members: &[Member<'_>], on_collision: OnCollision, told: usize) -> Resu
             Some(before) => match on_collision {
                 OnCollision::First => Some(before),
                 OnCollision::Last => Some(at),
-                OnCollision::Error => return Err(Collision),
+                OnCollision::Error => return Err(Collision(from(before), from(at))),
             },
         };
     }

@@ -9,7 +9,7 @@ use crate::headers::has;
 use crate::path::is_one_spelling;
 use crate::routing::condition::parameters;
 use crate::template::Goal;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sha2::{Digest, Sha256};
 
 /// A request for a part.
@@ -32,7 +32,7 @@ impl Ask {
     }
 
     fn target(&self, ex: &Exchange) -> Option<String> {
-        let mut target = self.path.expand(ex, Goal::Path)?;
+        let mut target = self.path.expand(ex, Goal::WholePath)?;
         // A value that would add a segment, or take one away, is refused.
         if !is_one_spelling(&target) {
             return None;
@@ -59,7 +59,9 @@ impl Ask {
 
     fn headers(&self, ex: &Exchange, body: Option<&str>, decode: Option<Decode>) -> Option<HeaderMap> {
         let mut headers = HeaderMap::new();
-        for name in TOLD.iter().chain(&self.forward_headers) {
+        // What is set takes the place of what is passed on, also where there is nothing to set.
+        let set = |name: &HeaderName| self.headers.iter().any(|(known, _)| known == name);
+        for name in TOLD.iter().chain(self.forward_headers.iter().filter(|name| !set(name))) {
             for value in ex.headers.get_all(name) {
                 headers.append(name.clone(), value.clone());
             }
@@ -92,15 +94,15 @@ fn accepted(decode: Option<Decode>) -> &'static str {
 }
 
 impl Request {
-    /// The same for requests that mean the same: what tells one from the other is left out, and `whom` is what the
-    /// upstream is told besides.
-    pub fn key(&self, part: &str, whom: &str) -> [u8; 32] {
+    /// The same for requests that mean the same: what tells one from the other is left out. `scope` is what else they
+    /// depend on.
+    pub fn key<'a>(&'a self, scope: impl Iterator<Item = &'a str>) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut add = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_be_bytes());
             hash.update(bytes);
         };
-        [part, whom, self.method.as_str(), &self.target].into_iter().for_each(|text| add(text.as_bytes()));
+        scope.chain(["", self.method.as_str(), &self.target]).for_each(|text| add(text.as_bytes()));
         // A header map is in the order in which it was made, which is the configuration's.
         for (name, value) in self.headers.iter().filter(|(name, _)| !TOLD.contains(name)) {
             add(name.as_str().as_bytes());

@@ -13,10 +13,14 @@ use crate::host::{SharedHost, Task};
 use crate::part::Answer;
 use crate::raw::Document;
 use crate::upstream::Upstream;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+
+/// All answers together have at most so many bytes: an instance has little memory, and is not alone in it.
+pub const MOST_BYTES: u64 = 16_000_000;
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +57,11 @@ struct Run<'a> {
 pub async fn run(aggregate: &Aggregate, host: &SharedHost, ex: &Exchange, upstreams: &[Rc<Upstream>]) -> Ran {
     let Aggregate { parts, at_once, stale: shelf, .. } = aggregate;
     let lingers = parts.iter().map(Part::items).sum::<usize>() <= *at_once;
+    let room = Cell::new(MOST_BYTES);
     let mut run = Run {
         parts,
         at_once: *at_once,
-        at: At { host, ex, upstreams, shelf, lingers },
+        at: At { host, ex, upstreams, shelf, room: &room, lingers },
         states: parts.iter().map(|_| State::default()).collect(),
         queue: VecDeque::new(),
         under_way: Vec::new(),
@@ -80,6 +85,11 @@ impl Run<'_> {
             }
             if self.states.iter().all(|state| state.phase == Phase::Done) {
                 return Poll::Ready(End::All);
+            }
+            if !moved && self.under_way.is_empty() {
+                // Nobody would ever wake it. A plan that comes to this is refused when it is loaded.
+                let open = self.states.iter().position(|state| state.phase != Phase::Done);
+                return Poll::Ready(End::Failed(open.unwrap_or_default()));
             }
             if !moved {
                 return Poll::Pending;
@@ -133,7 +143,7 @@ impl Run<'_> {
     fn begin_calls(&mut self) -> bool {
         let mut moved = false;
         while self.under_way.len() < self.at_once && self.end.is_none() {
-            let Some((at, item)) = self.queue.pop_front() else { break };
+            let Some((at, item)) = self.next() else { break };
             let Some((part, state)) = self.parts.get(at).zip(self.states.get_mut(at)) else { continue };
             if state.phase != Phase::Asked {
                 continue;
@@ -154,6 +164,23 @@ impl Run<'_> {
         moved
     }
 
+    /// What is asked next: for a required part first. While there is one that may still ask, others leave it a lane, so
+    /// that what may be missing does not hold up what may not.
+    fn next(&mut self) -> Option<(usize, usize)> {
+        if let Some(position) = self.queue.iter().position(|(at, _)| self.is_required(*at)) {
+            return self.queue.remove(position);
+        }
+        let open = (0..self.parts.len()).any(|at| !self.is_done(at) && self.is_required(at));
+        let others = self.under_way.iter().filter(|(at, ..)| !self.is_required(*at)).count();
+        let lanes = if open { self.at_once.saturating_sub(1).max(1) } else { self.at_once };
+        if others < lanes { self.queue.pop_front() } else { None }
+    }
+
+    /// Whether there is no answer without it, or without whom it stands in for.
+    fn is_required(&self, at: usize) -> bool {
+        self.parts.get(first_of(self.parts, at)).is_some_and(|part| part.need == Need::Required)
+    }
+
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> bool {
         let mut ended = Vec::new();
         self.under_way.retain_mut(|(at, item, task)| match task.as_mut().poll(cx) {
@@ -165,7 +192,11 @@ impl Run<'_> {
         });
         let moved = !ended.is_empty();
         for (at, item, called) in ended {
-            self.record(at, item, called);
+            // The first one that ends it decides: nothing of what it has seen changes any more.
+            match self.end {
+                Some(_) => self.attempts.extend(called.attempts),
+                None => self.record(at, item, called),
+            }
         }
         moved
     }
@@ -207,7 +238,7 @@ impl Run<'_> {
         }
         if part.stop.as_ref().is_some_and(|stop| stop.when.holds(self.at.ex)) {
             self.done(at, outcome);
-            self.end = Some(End::Stopped(at));
+            self.end = self.end.or(Some(End::Stopped(at)));
         } else if let Outcome::Failed(failure) = outcome {
             self.fail(at, part, failure);
         } else {
@@ -217,6 +248,8 @@ impl Run<'_> {
 
     /// A part has no answer of its own.
     fn fail(&mut self, at: usize, part: &Part, failure: Failure) {
+        // Its other items are asked for nothing now.
+        self.under_way.retain(|(other, ..)| *other != at);
         let Some(fallback) = &part.fallback else { return self.finish(at, Outcome::Failed(failure)) };
         // What stands in for an item stands in for none where there are no items.
         let answer = match part.each {
@@ -250,12 +283,8 @@ impl Run<'_> {
     /// A part is done, and the others see it.
     fn finish(&mut self, at: usize, outcome: Outcome) {
         self.done(at, outcome);
-        let mut first = at;
-        while let Some(other) = self.parts.get(first).and_then(|part| part.for_part) {
-            first = other;
-        }
-        let is_required = self.parts.get(first).is_some_and(|part| part.need == Need::Required);
-        if is_required && standing(self.parts, &self.states, first) == Standing::Missing {
+        let first = first_of(self.parts, at);
+        if self.is_required(at) && standing(self.parts, &self.states, first) == Standing::Missing {
             self.end = self.end.or(Some(End::Failed(first)));
         }
         self.let_go();
@@ -281,6 +310,15 @@ impl Run<'_> {
     fn is_done(&self, at: usize) -> bool {
         self.states.get(at).is_some_and(|state| state.phase == Phase::Done)
     }
+}
+
+/// The part that a part stands in for, however many others are between them.
+fn first_of(parts: &[Part], at: usize) -> usize {
+    let mut first = at;
+    while let Some(other) = parts.get(first).and_then(|part| part.for_part) {
+        first = other;
+    }
+    first
 }
 
 impl Part {

@@ -8,7 +8,7 @@ use crate::part::Answer;
 use crate::raw::Document;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use bytes::Bytes;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const ANSWERS: usize = 128;
 const LARGEST: usize = 65_536;
 
 /// How often an answer is written into the store at most, in milliseconds: once a minute is what a key of Workers KV
-/// can take.
+/// can take. No more than an instance remembers are written in that time.
 const PAUSE_MS: f64 = 60_000.0;
 
 /// The shortest time that a store keeps something.
@@ -28,10 +28,14 @@ const SHORTEST: Duration = Duration::from_secs(60);
 
 /// The last good answers.
 pub struct Shelf {
+    /// The gateway's name: stores may be shared by several.
+    pub gateway: Rc<str>,
     store: Option<Rc<str>>,
     kept: RefCell<Bounded<Rc<Kept>>>,
     /// Which answers were written lately.
     written: RefCell<Bounded<()>>,
+    /// Since when, and how many. Clients may have any number of answers kept, and each is paid for.
+    writes: Cell<(f64, usize)>,
 }
 
 struct Kept {
@@ -47,8 +51,17 @@ impl fmt::Debug for Shelf {
 }
 
 impl Shelf {
-    pub fn new(store: Option<Rc<str>>) -> Shelf {
-        Shelf { store, kept: Bounded::new(ANSWERS).into(), written: Bounded::new(ANSWERS).into() }
+    pub fn new(gateway: Rc<str>, store: Option<Rc<str>>) -> Shelf {
+        let (kept, written) = (Bounded::new(ANSWERS).into(), Bounded::new(ANSWERS).into());
+        Shelf { gateway, store, kept, written, writes: Cell::default() }
+    }
+
+    /// Whether one more answer may be written.
+    fn may_write(&self, now: f64) -> bool {
+        let (since, count) = self.writes.get();
+        let (since, count) = if now - since < PAUSE_MS { (since, count) } else { (now, 0) };
+        self.writes.set((since, count + 1));
+        count < ANSWERS
     }
 
     /// Keeps an answer for `most`.
@@ -61,7 +74,7 @@ impl Shelf {
         }
         let Some(store) = &self.store else { return };
         let mut written = self.written.borrow_mut();
-        if written.get(&key, now.0).is_none() {
+        if written.get(&key, now.0).is_none() && self.may_write(now.0) {
             written.put(key, (), now.0 + PAUSE_MS);
             let value = Bytes::from(format!("{}\n{}", now.whole_ms(), body.raw().text()));
             let (host_of_task, store) = (Rc::clone(host), Rc::clone(store));

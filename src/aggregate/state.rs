@@ -80,7 +80,13 @@ pub fn standing(parts: &[Part], states: &[State], at: usize) -> Standing {
 /// What came of a part, with those that stand in for it.
 pub fn outcome(parts: &[Part], states: &[State], at: usize) -> Outcome {
     match states.get(at).and_then(|state| state.outcome) {
-        Some(Outcome::Failed(_)) if standing(parts, states, at) == Standing::There => Outcome::Fallback,
+        Some(Outcome::Failed(_)) if standing(parts, states, at) == Standing::There => {
+            // What stands in may lack something itself.
+            match parts.get(at).and_then(|part| part.stand_in).map(|other| outcome(parts, states, other)) {
+                Some(Outcome::Incomplete) => Outcome::Incomplete,
+                _ => Outcome::Fallback,
+            }
+        }
         Some(outcome) => outcome,
         None => Outcome::Unfinished,
     }

@@ -137,7 +137,7 @@ fn targets_are_asked_for_their_health_on_a_schedule() {
     );
     let step = reply(&step, &["V", "0"]);
     assert_eq!([&step[0], &step[2], &step[3]], ["F", "GET", "https://orders.test/v1/up"]);
-    let step = reply(&step, &["R", "204", "0"]);
+    let (_, step) = gone(&reply(&step, &["R", "204", "0"]));
     assert_eq!([&step[0], &step[2], &step[3]], ["P", "STATE", "edgate.health.edgate.orders"]);
     assert!(step[5].contains(r#""well":true"#), "{step:?}");
     assert_eq!(reply(&step, &["V", "0"]), ["D"]);
@@ -557,10 +557,8 @@ fn forgotten_tasks_are_swept_away() {
     let waiting = || WAITING.with(|all| all.borrow().len());
     let forgotten = get("https://gw.test/a");
     let before = waiting();
-    for _ in 0..64 {
-        let step = lines(&begin(NOW + 2_000.0 + GRACE_MS + 1.0, false, 0, "TRACE\nhttps://gw.test/\n1\n".to_owned()));
-        assert_eq!(step[..2], ["A", "501"]);
-    }
+    let step = lines(&begin(NOW + 2_000.0 + GRACE_MS + 1.0, false, 0, "TRACE\nhttps://gw.test/\n1\n".to_owned()));
+    assert_eq!(step[..2], ["A", "501"]);
     assert!(waiting() < before);
     assert_eq!(reply(&forgotten, &["R", "200", "0"])[..2], ["A", "503"]);
 }

@@ -6,14 +6,21 @@ use crate::batch::Batch;
 use crate::config::batch as section;
 use crate::config::document::{Kind, Sections, place_of};
 use crate::gateway::{Action, Route};
+use crate::headers::forwarded;
 use crate::host::Capabilities;
 use crate::upstream::Upstream;
+use http::{HeaderName, header};
 use std::rc::Rc;
 
 type Diagnostics = Vec<Diagnostic>;
 
 const MOST: u64 = 10;
 const MAX_SIZE: u64 = 1_000_000;
+
+/// The fields that a request of a list may have, where the configuration says nothing: those that say what is wanted, and
+/// who wants it.
+const OWN: [HeaderName; 5] =
+    [header::ACCEPT, header::ACCEPT_LANGUAGE, header::AUTHORIZATION, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
 pub fn compile(
     section: &section::Batch,
@@ -25,16 +32,34 @@ pub fn compile(
     if !(1..=50).contains(&most) {
         diagnostics.push(out_of_range(&most.to_string(), &place.key("most"), "1 to 50".to_owned()));
     }
-    let named = section.inherit.iter().enumerate();
-    let inherit = named
-        .filter_map(|(index, text)| edits::editable(text, place.key("inherit").index(index), diagnostics))
-        .collect();
+    let inherit = fields(&section.inherit, &place.key("inherit"), diagnostics);
+    let own = match &section.headers {
+        Some(names) => fields(names, &place.key("headers"), diagnostics),
+        None => OWN.to_vec(),
+    };
     Batch {
         most: usize::try_from(most).unwrap_or(1),
         inherit,
+        own,
         at_once: at_once(section.at_once, &place.key("at_once"), targets, diagnostics),
         max_size: size(section.max_size, MAX_SIZE, 1..=16_000_000, &place.key("max_size"), diagnostics),
     }
+}
+
+/// Fields of requests. No other coding of an answer is asked for: it is read.
+fn fields(names: &[String], place: &Place, diagnostics: &mut Diagnostics) -> Vec<HeaderName> {
+    let mut fields = Vec::new();
+    for (index, text) in names.iter().enumerate() {
+        let place = place.index(index);
+        match edits::editable(text, place.clone(), diagnostics) {
+            Some(name) if name == header::ACCEPT_ENCODING || forwarded::FIELDS.contains(&name) => {
+                let message = format!("`{name}` is not a request's own in a list");
+                diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to pass on"));
+            }
+            name => fields.extend(name),
+        }
+    }
+    fields
 }
 
 /// Holds the lists against what the platforms let one make, and at the same time. What is not said is as much as fits.

@@ -61,7 +61,7 @@ pub fn compile(
     diagnostics: &mut Diagnostics,
 ) -> Vec<Placed> {
     let mut entries = Vec::new();
-    let shelf = Rc::new(Shelf::new(scope.known.of.store.clone()));
+    let shelf = Rc::new(Shelf::new(Rc::from(gateway.name.text.as_str()), scope.known.of.store.clone()));
     let upstreams = gateway.upstreams.clone();
     let mut used = vec![false; scope.upstreams.len()];
     let mut all_read = true;

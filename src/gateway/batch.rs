@@ -1,13 +1,15 @@
 //! Many requests in one: each of them goes through the gateway as if it had come by itself, from the same client.
 
 use super::Gateway;
-use crate::batch::{Batch, Item, MOST_BYTES, write};
+use crate::batch::{Batch, Item, MOST_ANSWERED, MOST_BYTES, write};
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::headers::{forwarded, section_size};
 use crate::host::{HostError, Incoming, SharedHost, Task};
 use crate::reject::Reject;
-use http::{HeaderValue, Response, header};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -40,7 +42,8 @@ impl Gateway {
         })?;
         let items = batch.read(body).map_err(Reject::BadBatch)?;
         let outer = &*ex;
-        let task = |(at, item)| (at, Box::pin(self.one(host, outer, batch, (at, item))) as Task<'_, String>);
+        let room = Cell::new(MOST_ANSWERED);
+        let task = |(at, item)| (at, Box::pin(self.one(host, (outer, &room), batch, (at, item))) as Task<'_, String>);
         let answers = vec![String::new(); items.len()];
         let waiting = items.into_iter().enumerate().map(task).collect();
         let mut queue = Queue { waiting, running: Vec::new(), answers };
@@ -71,11 +74,19 @@ impl Gateway {
         .await;
         let mut response = Response::new(Body::bytes(["[", &queue.answers.join(","), "]"].concat()));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // What may be kept of it is said of each answer by itself.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
     }
 
     /// The answer to one of the requests, as it stands in the list.
-    async fn one(&self, host: &SharedHost, outer: &Exchange, batch: &Batch, (at, item): (usize, Item)) -> String {
+    async fn one(
+        &self,
+        host: &SharedHost,
+        (outer, room): (&Exchange, &Cell<u64>),
+        batch: &Batch,
+        (at, item): (usize, Item),
+    ) -> String {
         let Item { method, path, query, headers: own } = item;
         let mut headers = outer.inherited.clone();
         for name in own.keys() {
@@ -105,23 +116,37 @@ impl Gateway {
         ex.client = outer.client.clone();
         ex.id = format!("{}-{}", outer.id, at + 1);
         ex.within = Some(outer.time_left(host.now()).unwrap_or_default());
+        let is_head = ex.method == Method::HEAD;
         let (parts, body) = self.run_to_end(host, &mut ex).await.into_parts();
-        let left = ex.time_left(host.now()).or(ex.within).unwrap_or_default().max(Duration::from_millis(1));
-        let read = host.collect(body, batch.max_size, left).await;
+        // RFC 9110, section 6.4.1.
+        let bodiless =
+            matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+        let read = match is_head || bodiless {
+            true => Ok(Bytes::new()),
+            false => {
+                let left = ex.time_left(host.now()).or(ex.within).unwrap_or_default().max(Duration::from_millis(1));
+                host.collect(body, batch.max_size.min(room.get()), left).await
+            }
+        };
         // What it held is free when the next one begins.
         for task in std::mem::take(&mut ex.afterwards) {
             task.await;
         }
-        match read {
-            Ok(body) => write(parts.status, &parts.headers, body),
+        // Others have been read meanwhile.
+        let left = |body: &Bytes| room.get().checked_sub(body.len() as u64).ok_or(HostError::BodyTooLarge);
+        match read.and_then(|body| Ok((left(&body)?, body))) {
+            Ok((left, body)) => {
+                room.set(left);
+                write(&ex.method, parts.status, &parts.headers, &body)
+            }
             Err(error) => {
                 let reject = match error {
                     HostError::Timeout => Reject::DeadlineExceeded,
                     _ => Reject::UpstreamFailed,
                 };
                 let (parts, body) = self.refuse(&mut ex, &reject).into_parts();
-                let Body::Bytes(body) = body else { return write(parts.status, &parts.headers, Default::default()) };
-                write(parts.status, &parts.headers, body)
+                let body = if let Body::Bytes(body) = body { body } else { Bytes::new() };
+                write(&ex.method, parts.status, &parts.headers, &body)
             }
         }
     }

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 pub const LOOK_MS: f64 = 1_000.0;
 
 /// For how long a counter is asked then, in milliseconds: as long as one that is back may take to answer.
-const MOMENT_MS: f64 = 100.0;
+const MOMENT_MS: f64 = 250.0;
 
 /// How long a counter that did not answer is remembered, in milliseconds.
 const DOUBTED_MS: f64 = 10_000.0;
@@ -132,8 +132,8 @@ mod tests {
         assert_eq!(asked(&outage, [1, 1, 2, 3, 2], 999.0), [2, 3, 2]);
         // Those look that come in a moment, and then others a second later.
         assert_eq!(asked(&outage, [1, 1, 1], 1_000.0), [1, 1, 1]);
-        assert_eq!(asked(&outage, [1, 1], 1_099.0), [1, 1]);
-        assert!(asked(&outage, [1, 1], 1_100.0).is_empty());
+        assert_eq!(asked(&outage, [1, 1], 1_249.0), [1, 1]);
+        assert!(asked(&outage, [1, 1], 1_250.0).is_empty());
         outage.note(&key(1), 1_900.0);
         assert!(asked(&outage, [1, 1], 2_500.0).is_empty());
         assert_eq!(asked(&outage, [1, 1], 2_900.0), [1, 1]);

@@ -130,13 +130,24 @@ fn values_are_text_where_text_is_needed() {
         ("1.50", Some("1.50")),
         ("true", Some("true")),
         (r#""a\u00e9\n""#, Some("aé\n")),
-        (r#""\ud800""#, None),
+        (r#""\ud800""#, Some("\u{fffd}")),
         (r#"[1, "a", null, true]"#, Some("1,a,true")),
         ("[[1]]", Some("[[1]]")),
         (r#"{"a": 1}"#, Some(r#"{"a": 1}"#)),
     ] {
         assert_eq!(parse(json).unwrap().raw().as_text().as_deref(), text, "{json}");
     }
+}
+
+#[test]
+fn half_of_a_character_hides_nothing() {
+    let value = |json: &str| parse(json).unwrap().raw().value().map(|value| value.to_string());
+    assert_eq!(value(r#"["banned","\ud800"]"#).as_deref(), Some("[\"banned\",\"\u{fffd}\"]"));
+    assert_eq!(
+        value(r#"["\ud83d\ude00\ud83d","\\ud800","\udc00\ud800a"]"#).as_deref(),
+        Some("[\"\u{1f600}\u{fffd}\",\"\\\\ud800\",\"\u{fffd}\u{fffd}a\"]")
+    );
+    assert!(parse(r#"{"a\udfff":1}"#).unwrap().raw().member("a\u{fffd}").is_some());
 }
 
 /// Texts that are, or nearly are, JSON.

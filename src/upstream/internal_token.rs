@@ -62,6 +62,11 @@ impl InternalToken {
 
     /// The header and the claims, as they are signed (RFC 7515, section 5.1).
     pub fn unsigned(&self, host: &SharedHost, ex: &Exchange) -> String {
+        self.unsigned_as(host, ex, &ex.id)
+    }
+
+    /// The same with an identifier of its own: an upstream may refuse one that it has seen (RFC 7519, section 4.1.7).
+    pub fn unsigned_as(&self, host: &SharedHost, ex: &Exchange, id: &str) -> String {
         let mut header = json!({ "alg": self.algorithm.name(), "typ": "JWT" });
         if let (Some(kid), Some(header)) = (&self.kid, header.as_object_mut()) {
             header.insert("kid".to_owned(), kid.as_str().into());
@@ -72,7 +77,7 @@ impl InternalToken {
         claims.insert("aud".to_owned(), self.audience.as_str().into());
         claims.insert("iat".to_owned(), whole(now));
         claims.insert("exp".to_owned(), whole(now + self.ttl.as_secs_f64()));
-        claims.insert("jti".to_owned(), ex.id.as_str().into());
+        claims.insert("jti".to_owned(), id.into());
         let encoded = |value: &Value| base64::encode(value.to_string().as_bytes());
         format!("{}.{}", encoded(&header), encoded(&Value::Object(claims)))
     }

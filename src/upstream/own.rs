@@ -37,7 +37,11 @@ impl Upstream {
     ) -> (Result<Response<Body>, Reject>, Vec<Attempt>) {
         let Call { method, target, mut headers, body, within, reads } = call;
         if let Some(token) = &self.internal_token {
-            let unsigned = token.unsigned(host, ex);
+            // There may be many of these for one request.
+            let mut bytes = [0; 8];
+            host.random(&mut bytes);
+            let id = format!("{}.{:016x}", ex.id, u64::from_be_bytes(bytes));
+            let unsigned = token.unsigned_as(host, ex, &id);
             if let Err(reject) = token.add(host, &unsigned, &mut headers).await {
                 return (Err(reject), Vec::new());
             }

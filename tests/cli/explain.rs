@@ -222,7 +222,7 @@ route        page
   parameter  id = \"7\"
 policy       limit-body: request bodies up to 100 MB
 action       aggregate of 5 parts: 14 requests at most, 6 at once
-  longest    3s, the deadline: the time-outs come to 20s
+  longest    3s, the deadline: the time-outs come to 22s
   1. user    GET http://127.0.0.1:9102/users/{path.id}, stops with 404 when part.user.status == 404, required, 5s
   1. orders  GET http://127.0.0.1:9101/v1/orders, required, 5s
   1. news    GET http://127.0.0.1:9102/news, optional, 5s

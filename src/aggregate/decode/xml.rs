@@ -40,6 +40,11 @@ pub fn decode(text: &str) -> Option<Document> {
             Event::CData(text) => open.last_mut()?.text.push_str(&text.decode().ok()?),
             Event::GeneralRef(reference) => open.last_mut()?.text.push_str(&resolved(&reference)?),
             Event::DocType(_) => return None,
+            Event::Decl(declaration)
+                if declaration.encoding().is_some_and(|said| !said.is_ok_and(|said| is_said_utf8(&said))) =>
+            {
+                return None;
+            }
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
             Event::Eof => break,
         }
@@ -49,6 +54,11 @@ pub fn decode(text: &str) -> Option<Document> {
     let one = document.members.len() == 1;
     let white = document.text.trim().is_empty();
     Document::parse(document.json().into_bytes()).ok().filter(|_| one && white)
+}
+
+/// XML 1.0, section 4.3.3.
+fn is_said_utf8(encoding: &[u8]) -> bool {
+    std::str::from_utf8(encoding).is_ok_and(super::is_utf8)
 }
 
 fn resolved(reference: &BytesRef<'_>) -> Option<String> {

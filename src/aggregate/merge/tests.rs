@@ -29,7 +29,7 @@ fn merged_parts_are_one_object_and_what_is_none_stands_under_its_name() {
     let whole = |on_collision| merged(Layout::Merged, on_collision, &answers);
     assert_eq!(whole(OnCollision::Last).as_deref(), Ok(r#"{"x":3,"y":{"w":2},"b":["p"],"v":4}"#));
     assert_eq!(whole(OnCollision::First).as_deref(), Ok(r#"{"x":1,"y":{"z":1},"b":["p"],"v":4}"#));
-    assert_eq!(whole(OnCollision::Error), Err(Collision));
+    assert_eq!(whole(OnCollision::Error), Err(Collision(0, 2)));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn parts_of_one_group_collide_as_members_do() {
         let whole = |on_collision| merge(layout, on_collision, &pieces, None);
         assert_eq!(whole(OnCollision::First).as_deref(), Ok(r#"{"g":1}"#));
         assert_eq!(whole(OnCollision::Last).as_deref(), Ok(r#"{"g":2}"#));
-        assert_eq!(whole(OnCollision::Error), Err(Collision));
+        assert_eq!(whole(OnCollision::Error), Err(Collision(0, 2)));
     }
 }
 

@@ -24,7 +24,7 @@ pub fn is_of_answers(reject: Option<&str>) -> bool {
 pub fn rows(gateway: &Gateway, sections: &Sections, route: &Route, aggregate: &Aggregate) -> Rows {
     let steps = aggregate.steps(&gateway.upstreams);
     let stages = plan::stages(&steps).unwrap_or_default();
-    let longest = plan::longest(&steps, aggregate.at_once as u64);
+    let longest = aggregate.longest(&gateway.upstreams);
     let (calls, at_once) = (plan::calls(&steps), aggregate.at_once);
     let requests = if calls == 1 { "1 request".to_owned() } else { format!("{calls} requests at most") };
     let deadline = Duration(route.deadline);

@@ -55,6 +55,13 @@ impl One<'_> {
             diagnostics.push(Diagnostic::new(Code::BadValue, place, message, "does not fit").help(help));
         }
         within(section.stale, STALE, &self.place.key("stale"), diagnostics);
+        let reads = section.method.as_deref().is_none_or(|method| matches!(method, "GET" | "HEAD"));
+        if section.stale.is_some() && !reads {
+            let message = "what only reads may be answered with what was answered before";
+            let place = self.place.key("stale").name();
+            let diagnostic = Diagnostic::new(Code::MisplacedKey, place, message, "the method does more");
+            diagnostics.push(diagnostic.related(self.place.key("method"), "not GET, nor HEAD"));
+        }
         Some(Part {
             name: Rc::from(section.name.as_str()),
             upstream: upstream?,
@@ -246,6 +253,13 @@ impl One<'_> {
             })
         });
         let some = |tree: Tree| Some(tree).filter(|tree| *tree != Tree::default());
+        let allowed = section.allow.as_deref().unwrap_or_default();
+        let lists = [("allow", allowed), ("deny", &section.deny)];
+        let listed = lists.into_iter().flat_map(|(key, paths)| {
+            paths.iter().enumerate().map(move |(index, text)| (place(key).index(index), text))
+        });
+        let mapped = section.mapping.keys().map(|text| (place("mapping").key(text).name(), text));
+        paths::dissolved(&section.flatten, listed.chain(mapped), diagnostics);
         Shape {
             target: target.unwrap_or_default(),
             collection: section.collection.as_ref().and_then(|collection| collection.0.clone()),
@@ -260,10 +274,15 @@ impl One<'_> {
 /// A field of a part's request.
 fn field(text: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
     let name = edits::editable(text, place.clone(), diagnostics)?;
-    if name == header::ACCEPT_ENCODING {
-        let message = "the answer of a part is read, so no other coding of it is asked for";
-        diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to set"));
-        return None;
-    }
-    Some(name)
+    let message = match name {
+        header::ACCEPT_ENCODING => "the answer of a part is read, so no other coding of it is asked for",
+        // RFC 9110, sections 13.1 and 14.2.
+        header::RANGE | header::IF_RANGE => "a part is made of a whole answer, not of a range",
+        header::IF_MATCH | header::IF_NONE_MATCH | header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
+            "a part needs an answer, whatever there was before"
+        }
+        _ => return Some(name),
+    };
+    diagnostics.push(Diagnostic::new(Code::ReservedHeader, place, message, "not yours to set"));
+    None
 }

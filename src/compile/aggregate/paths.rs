@@ -54,6 +54,36 @@ pub fn tree(paths: &[String], place: &Place, diagnostics: &mut Diagnostics) -> T
     tree
 }
 
+/// Paths that lead through what is dissolved before they are looked at: they would mean nothing, and what they deny would
+/// be there.
+pub fn dissolved<'a>(
+    flatten: &[String],
+    paths: impl Iterator<Item = (Place, &'a String)>,
+    diagnostics: &mut Diagnostics,
+) {
+    let dissolved: Vec<(Vec<Step>, &String)> =
+        flatten.iter().filter_map(|text| Some((steps(text).ok()?, text))).collect();
+    if dissolved.is_empty() {
+        return;
+    }
+    for (place, text) in paths {
+        let Ok(path) = steps(text) else { continue };
+        // An object dissolves in an object, and an array in an array; what is neither stays.
+        let leads_through = |flat: &[Step]| {
+            let after = path.strip_prefix(flat);
+            match flat.last() {
+                Some(Step::Member(_)) => matches!(after, Some([] | [Step::Member(_), ..])),
+                Some(Step::Items) => matches!(after, Some([Step::Items, ..])),
+                None => false,
+            }
+        };
+        let Some((_, through)) = dissolved.iter().find(|(flat, _)| leads_through(flat)) else { continue };
+        let message = format!("`{text}` is not there: `{through}` has dissolved into what it stands in");
+        let help = "name what it becomes: its members are members of what it stood in";
+        diagnostics.push(Diagnostic::new(Code::BadValue, place, message, "leads nowhere").help(help));
+    }
+}
+
 /// Paths that give a new name to what they lead to.
 pub fn names(mapping: &Sorted<String, String>, place: &Place, diagnostics: &mut Diagnostics) -> Tree {
     let mut tree = Tree::default();

@@ -26,7 +26,8 @@ pub fn join(section: &section::Aggregate, parts: &mut [Part], place: &Place, dia
         // A rule that stops may look at the part's own answer, and one of a part that stands in at what the other said.
         let before = part.when.iter().flat_map(references).filter_map(find);
         let own = needs.iter().copied().find(|other| *other == at || part.for_part == Some(*other));
-        if own.or(before.into_iter().find(|other| *other == at)).is_some() {
+        let own = own.or(before.into_iter().find(|other| *other == at)).or(part.after.contains(&at).then_some(at));
+        if own.is_some() {
             let message = format!("`{}` is made of an answer that is not there before its own", part.name);
             let place = place.index(at).key("name");
             diagnostics.push(Diagnostic::new(Code::BadPlan, place, message, "waits for itself"));
@@ -109,12 +110,12 @@ fn stand_ins(
 
 /// Whether each part can be asked, and whether one that is required may be missing.
 pub fn has_an_end(parts: &[Part], place: &Place, upstreams: &[Rc<Upstream>], diagnostics: &mut Diagnostics) {
-    let steps: Vec<plan::Step> = parts.iter().map(|part| part.step(upstreams)).collect();
+    let mut steps: Vec<plan::Step> = parts.iter().map(|part| part.step(upstreams)).collect();
+    // Of those that wait for themselves it is known already.
+    steps.iter_mut().enumerate().for_each(|(at, step)| step.after.retain(|before| *before != at));
     let name = |at: &usize| parts.get(*at).map_or("", |part| &part.name);
     if let Err(round) = plan::stages(&steps)
-        && let [first, others @ ..] = round.as_slice()
-        // Of one that is made of its own answer it is known already.
-        && !(others.len() == 1 && parts.get(*first).is_some_and(|part| part.needs.contains(first)))
+        && let [first, ..] = round.as_slice()
     {
         let round: Vec<&str> = round.iter().map(name).collect();
         let message = format!("parts wait for each other: `{}`", round.join("` for `"));
