@@ -126,6 +126,8 @@ pub struct Each {
     pub over: Reference,
     /// The most items that are asked for.
     pub most: usize,
+    /// How many of them at the same time.
+    pub at_once: usize,
 }
 
 /// An answer that takes the place of the whole.
@@ -169,9 +171,11 @@ impl Aggregate {
 
     /// How long it takes at most.
     pub fn longest(&self, upstreams: &[Rc<Upstream>]) -> Duration {
-        // One lane may stand empty, for what is required.
+        // One lane may stand empty, for what is required; and a part may leave some.
         let kept = usize::from(self.at_once > 1 && self.parts.iter().any(|part| part.need == Need::Optional));
-        plan::longest(&self.steps(upstreams), (self.at_once - kept) as u64)
+        let own = self.parts.iter().filter_map(|part| part.each.as_ref().map(|each| each.at_once));
+        let lanes = own.fold(self.at_once - kept, usize::min);
+        plan::longest(&self.steps(upstreams), lanes as u64)
     }
 
     /// The plan that its parts make.
@@ -186,17 +190,12 @@ impl Part {
         self.when.iter().chain(self.stop.iter().map(|stop| &stop.when))
     }
 
-    /// How often it is asked for at most, without further tries.
-    pub fn items(&self) -> usize {
-        self.each.as_ref().map_or(1, |each| each.most)
-    }
-
     /// What it is in a plan.
     pub fn step(&self, upstreams: &[Rc<Upstream>]) -> plan::Step {
         let upstream = upstreams.get(self.upstream);
         plan::Step {
             after: self.after.clone(),
-            items: self.items() as u64,
+            items: self.each.as_ref().map_or(1, |each| each.most as u64),
             tries: upstream.map_or(1, |upstream| upstream.most_calls(self.ask.what())),
             timeout: upstream.map_or(Duration::ZERO, |upstream| self.timeout(upstream)),
         }

@@ -242,19 +242,10 @@ pub struct Outgoing<'a> {
     pub timeout: Duration,
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
-    /// What is done with the body of its answer, where that is known.
-    pub reads: Option<Reads>,
-}
-
-/// The body of an answer of success is read to its end right after it has come, within the same time. A host may give it as
-/// bytes, once all of it is there: that saves a step. Of the answer's fields, it gives those that the gateway reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reads {
-    /// The most bytes.
-    pub most: u64,
-    /// Whether the request may linger, with its connection, where nobody waits for it any more, until that to the client is
-    /// done: there are enough connections.
-    pub lingers: bool,
+    /// The most bytes of an answer of success that are read to its end right after it has come, within the same time. A
+    /// host may give such a body as bytes, once all of it is there: that saves a step. Of the answer's fields, it gives
+    /// those that the gateway reads.
+    pub reads: Option<u64>,
 }
 
 /// What a header section began as.

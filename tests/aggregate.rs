@@ -10,6 +10,7 @@ use edgate::host::{Capabilities, ClientFacts, Host, HostError, Incoming, Outgoin
 use edgate::instance::Instance;
 use edgate::memory::clock::finish;
 use edgate::memory::{Answer, MemoryHost, Stream, collect};
+use edgate::raw::Document;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -194,8 +195,11 @@ proptest! {
         });
         let (status, body, _) = ask(&instance, &host);
         prop_assert_eq!(status, 200);
-        let whole: Result<Value, _> = serde_json::from_slice(&body);
-        prop_assert!(whole.is_ok_and(|whole| whole["outcomes"]["c"]["outcome"].is_string()), "{}", String::from_utf8_lossy(&body));
+        // Half of a character is JSON too, and passes.
+        let whole = Document::parse(body.clone()).ok();
+        let path = ["outcomes", "c", "outcome"].map(str::to_owned);
+        let outcome = whole.as_ref().and_then(|whole| whole.raw().find(&path)?.string());
+        prop_assert!(outcome.is_some(), "{}", String::from_utf8_lossy(&body));
     }
 }
 

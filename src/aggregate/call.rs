@@ -8,7 +8,7 @@ use super::stale::Shelf;
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
 use crate::headers::elements;
-use crate::host::{HostError, Reads, SharedHost, Task, Timestamp};
+use crate::host::{HostError, SharedHost, Task, Timestamp};
 use crate::part::Answer;
 use crate::raw::Document;
 use crate::upstream::Upstream;
@@ -31,8 +31,6 @@ pub struct At<'a> {
     pub ex: &'a Exchange,
     pub upstreams: &'a [Rc<Upstream>],
     pub shelf: &'a Shelf,
-    /// Whether a request may linger: all of them can be under way at the same time.
-    pub lingers: bool,
     /// How many bytes all answers together may still have.
     pub room: &'a Cell<u64>,
 }
@@ -110,8 +108,7 @@ async fn ask(at: At<'_>, part: &Part, upstream: &Rc<Upstream>, request: Request)
     let until = Until { begun, within: own.min(left), late };
     let Request { method, target, headers, body } = request;
     let is_head = method == Method::HEAD;
-    let reads = Reads { most: part.accept.most, lingers: at.lingers };
-    let call = Call { method, target, headers, body, within: until.within, reads };
+    let call = Call { method, target, headers, body, within: until.within, most: part.accept.most.min(at.room.get()) };
     let (result, attempts) = upstream.call(host, ex, call).await;
     let mut called = Called { attempts, ..Called::failed(until.late, begun) };
     match result {

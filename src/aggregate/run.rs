@@ -56,12 +56,11 @@ struct Run<'a> {
 /// Asks the parts, until all are done or the answer does not depend on them any more.
 pub async fn run(aggregate: &Aggregate, host: &SharedHost, ex: &Exchange, upstreams: &[Rc<Upstream>]) -> Ran {
     let Aggregate { parts, at_once, stale: shelf, .. } = aggregate;
-    let lingers = parts.iter().map(Part::items).sum::<usize>() <= *at_once;
     let room = Cell::new(MOST_BYTES);
     let mut run = Run {
         parts,
         at_once: *at_once,
-        at: At { host, ex, upstreams, shelf, room: &room, lingers },
+        at: At { host, ex, upstreams, shelf, room: &room },
         states: parts.iter().map(|_| State::default()).collect(),
         queue: VecDeque::new(),
         under_way: Vec::new(),
@@ -167,13 +166,19 @@ impl Run<'_> {
     /// What is asked next: for a required part first. While there is one that may still ask, others leave it a lane, so
     /// that what may be missing does not hold up what may not.
     fn next(&mut self) -> Option<(usize, usize)> {
-        if let Some(position) = self.queue.iter().position(|(at, _)| self.is_required(*at)) {
+        let begins = |(at, _): &(usize, usize)| {
+            let most = self.parts.get(*at).and_then(|part| part.each.as_ref()).map_or(1, |each| each.at_once);
+            self.under_way.iter().filter(|(other, ..)| other == at).count() < most
+        };
+        let mut waiting = self.queue.iter().enumerate().filter(|(_, next)| begins(next));
+        let first = waiting.clone().next().map(|(position, _)| position);
+        if let Some((position, _)) = waiting.find(|(_, (at, _))| self.is_required(*at)) {
             return self.queue.remove(position);
         }
         let open = (0..self.parts.len()).any(|at| !self.is_done(at) && self.is_required(at));
         let others = self.under_way.iter().filter(|(at, ..)| !self.is_required(*at)).count();
         let lanes = if open { self.at_once.saturating_sub(1).max(1) } else { self.at_once };
-        if others < lanes { self.queue.pop_front() } else { None }
+        if others < lanes { self.queue.remove(first?) } else { None }
     }
 
     /// Whether there is no answer without it, or without whom it stands in for.
@@ -191,11 +196,15 @@ impl Run<'_> {
             Poll::Pending => true,
         });
         let moved = !ended.is_empty();
-        for (at, item, called) in ended {
+        for (at, item, mut called) in ended {
+            if let Some(state) = self.states.get_mut(at) {
+                // One was counted when it was begun.
+                state.calls = (state.calls + called.attempts.len() as u64).saturating_sub(1);
+            }
+            self.attempts.append(&mut called.attempts);
             // The first one that ends it decides: nothing of what it has seen changes any more.
-            match self.end {
-                Some(_) => self.attempts.extend(called.attempts),
-                None => self.record(at, item, called),
+            if self.end.is_none() {
+                self.record(at, item, called);
             }
         }
         moved
@@ -203,7 +212,6 @@ impl Run<'_> {
 
     fn record(&mut self, at: usize, item: usize, called: Called) {
         let Some((part, state)) = self.parts.get(at).zip(self.states.get_mut(at)) else { return };
-        self.attempts.extend(called.attempts);
         if state.phase != Phase::Asked {
             return;
         }

@@ -5,16 +5,15 @@ import { alarm } from "./alarms.js";
 import { hold } from "./bodies.js";
 import { change, namesOthers, wanted } from "./fields.js";
 
-// F, id, method, URL, body, limit, time-out, how, most, changes. Gives a promise of the reply, which fails for
+// F, id, method, URL, body, limit, time-out, upgrade, most, changes. Gives a promise of the reply, which fails for
 // nothing: it is one promise, and no function waits, since each costs as much as a header section.
 export function call(lines, cx, beside) {
-  const [, id, method, url, kind, limit, timeout, how, most] = lines;
+  const [, id, method, url, kind, limit, timeout, upgrade, most] = lines;
   const headers = (most && few(lines, 11)) || change(lines, 9, cx.request.headers);
-  if (how === "1") headers.set("upgrade", "websocket");
+  if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream. One that nobody
-  // waits for any more is, too, unless it may linger. Nobody can stop waiting for the only one there is, and it has nothing
-  // to be broken by.
-  const abort = limit || (beside !== null && how !== "2") ? new AbortController() : null;
+  // waits for any more is, too. Nobody can stop waiting for the only one there is, and it has nothing to be broken by.
+  const abort = limit || beside !== null ? new AbortController() : null;
   const counted = limit ? { most: Number(limit), over: false, abort } : null;
   let content = undefined;
   if (kind === "client") content = counted ? measure(cx.request.body, counted) : cx.request.body;
@@ -36,7 +35,7 @@ export function call(lines, cx, beside) {
       beside.stop = () => {
         late = true;
         quiet();
-        abort?.abort();
+        abort.abort();
       };
     }
     fetched.then(

@@ -189,17 +189,10 @@ impl Host for WorkersHost {
                 Body::Host(_) => return Err(HostError::Other("a request body that is not the client's".to_owned())),
             };
             let ms = milliseconds(timeout);
-            let lingers = reads.is_some_and(|reads| reads.lingers);
-            let how = if upgrade {
-                "1"
-            } else if lingers {
-                "2"
-            } else {
-                "0"
-            };
+            let upgrade = if upgrade { "1" } else { "0" };
             let (mut digits, mut most) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let most = reads.map_or("", |reads| most.format(reads.most));
-            let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), how, most];
+            let reads = reads.map_or("", |bytes| most.format(bytes));
+            let lines = [method.as_str(), &url, kind, &limit, digits.format(ms), upgrade, reads];
             let mut wanted = Wanted { bytes, ..self.wanted("F", &lines, ms as f64) };
             self.received.borrow().fields.changes(headers, made_of, &mut wanted.text);
             match self.talk.ask(wanted).await {

@@ -12,7 +12,7 @@
 //! | in, bytes | `B`; they were handed to `deliver()` right before, piece by piece |
 //! | in, answers of counters | `N`, then for each question, in their order, the answer's line, or a failure |
 //! | in, a failure | `E`, kind, message |
-//! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, how, the most bytes to read along, the changes |
+//! | out, a request | `F`, id, method, URL, body, limit, time-out in ms, `1` to upgrade, the most bytes to read along, the changes |
 //! | out, a body to read | `B`, id, whose, the most bytes, time-out in ms |
 //! | out, a store | `G`, id, store, key; `P`, id, store, key, seconds to live, value |
 //! | out, a signature to check | `C`, id, algorithm, key, JWK, length of the signature; bytes: signature, message |
@@ -45,8 +45,7 @@
 //! A task that waits for one operation alone says so with its step. Where there are others, or are to be, `M` has those
 //! that begin, if any, and each has a reply of its own, for which the task goes on.
 //!
-//! How a request is made is `1` for one that may be upgraded, `2` for one that may linger where nobody waits for it, else `0`.
-//! One whose changes begin with nothing is the gateway's own: all fields of its response come in, unless its body is
+//! A request whose changes begin with nothing is the gateway's own: all fields of its response come in, unless its body is
 //! read along.
 //!
 //! Wishes are words on one line: `country`, `certificate`, `fields` for all fields of requests, and `answers` for all of

@@ -52,13 +52,13 @@ pub fn compile(
     }
     names(section, &parts_place, diagnostics);
     let known: Vec<&str> = section.parts.iter().map(|part| part.name.as_str()).collect();
+    let at_once = at_once(section.at_once, &place.key("at_once"), scope.targets, diagnostics);
     let mut parts = Vec::new();
     for (index, part) in section.parts.iter().enumerate() {
-        let one = part::One { section: part, place: &parts_place.index(index), scope, parts: &known };
+        let one = part::One { section: part, place: &parts_place.index(index), scope, parts: &known, at_once };
         parts.extend(one.compile(diagnostics));
     }
     let partial = partial(section.partial, &place.key("partial"), diagnostics);
-    let at_once = at_once(section.at_once, &place.key("at_once"), scope.targets, diagnostics);
     // What belongs together is looked at where all of it could be read.
     if parts.len() == section.parts.len() && diagnostics.len() == before {
         plan::join(section, &mut parts, &parts_place, diagnostics);

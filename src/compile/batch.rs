@@ -70,8 +70,9 @@ pub fn fits(
 ) {
     let Some((largest, calls)) = most_of(routes, |route| calls::of_action(route, upstreams)) else { return };
     let Some((widest, lanes)) = most_of(routes, |route| calls::at_once(route, upstreams)) else { return };
-    // Who calls is found out for all of a list.
+    // Who calls is found out for all of a list, and so is what upstreams are shown.
     let besides = routes.iter().map(|route| calls::of_policies(&route.policies)).max().unwrap_or_default();
+    let besides = besides + calls::of_credentials(0..upstreams.len(), upstreams);
     for route in routes {
         let Action::Batch(batch) = &mut route.action else { continue };
         let place = place_of(Kind::Route, &route.name).key("batch");

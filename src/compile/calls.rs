@@ -6,6 +6,7 @@ use crate::gateway::{Action, Route};
 use crate::policy::Policy;
 use crate::upstream::Upstream;
 use crate::upstream::bounds::What;
+use crate::upstream::credentials::Credentials;
 use crate::upstream::proxy::Proxy;
 use std::rc::Rc;
 
@@ -37,6 +38,19 @@ pub fn at_once(route: &Route, upstreams: &[Rc<Upstream>]) -> u64 {
 pub fn of_policies(policies: &[Policy]) -> u64 {
     let asks = |policy: &&Policy| matches!(policy, Policy::Authenticate(policy) if !policy.issuers.is_empty());
     policies.iter().filter(asks).count() as u64 * OF_ISSUER
+}
+
+/// What the credentials of these upstreams may come to: one token each. It may be refused, and those that were shown it are
+/// tried once more; that this is so for all of them at once is not counted on.
+pub fn of_credentials(called: impl Iterator<Item = usize>, upstreams: &[Rc<Upstream>]) -> u64 {
+    let mut called: Vec<usize> = called.collect();
+    called.sort_unstable();
+    called.dedup();
+    let is_fetched = |position: &usize| {
+        let credentials = upstreams.get(*position).and_then(|upstream| upstream.credentials.as_ref());
+        matches!(credentials, Some(Credentials::Token(_)))
+    };
+    called.iter().filter(|position| is_fetched(position)).count() as u64
 }
 
 /// All tries of an upstream, of the one that stands in for it, and of the one that gets a copy.

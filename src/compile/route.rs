@@ -101,7 +101,9 @@ pub fn compile(
         let policies = route.policies(&patterns, diagnostics);
         let idempotency = route.idempotency(&patterns, diagnostics);
         if let (Some(Action::Aggregate(aggregate)), Some(section)) = (&action, &section.aggregate) {
-            let (place, besides) = (place.key("aggregate").key("parts"), calls::of_policies(&policies));
+            let place = place.key("aggregate").key("parts");
+            let own = calls::of_credentials(aggregate.parts.iter().map(|part| part.upstream), &upstreams);
+            let besides = own + calls::of_policies(&policies);
             aggregate::plan::counts(section, (aggregate, besides), &place, (&upstreams, scope.targets), diagnostics);
         }
         let deadline = section.deadline.map_or(scope.deadline, |deadline| deadline.0);

@@ -92,6 +92,9 @@ pub struct Part {
     pub each: Option<String>,
     /// The most items of `each` that are asked for: 1 to 1,000. More make the answer incomplete.
     pub most: Option<u64>,
+    /// How many of these are under way at the same time. As many as the aggregate's `at_once` when not given, which is the
+    /// most.
+    pub at_once: Option<u64>,
     /// What its absence means: `required` when not given.
     pub need: Option<Need>,
     /// What stands in for its answer where there is none: JSON as the upstream would have answered it.

@@ -6,7 +6,7 @@ use super::proxy::is_repeatable;
 use super::request::{Content, Request};
 use crate::body::Body;
 use crate::exchange::{Attempt, Exchange};
-use crate::host::{MadeOf, Reads, SharedHost, Timestamp};
+use crate::host::{MadeOf, SharedHost, Timestamp};
 use crate::reject::Reject;
 use http::{HeaderMap, Method, Response};
 use std::cell::{Cell, RefCell};
@@ -23,8 +23,8 @@ pub struct Call {
     pub body: Body,
     /// How long the answer may take to begin, with all tries.
     pub within: Duration,
-    /// What is done with the body of its answer, within that time.
-    pub reads: Reads,
+    /// The most bytes of an answer of success that are read to its end, within that time.
+    pub most: u64,
 }
 
 impl Upstream {
@@ -35,7 +35,7 @@ impl Upstream {
         ex: &Exchange,
         call: Call,
     ) -> (Result<Response<Body>, Reject>, Vec<Attempt>) {
-        let Call { method, target, mut headers, body, within, reads } = call;
+        let Call { method, target, mut headers, body, within, most } = call;
         if let Some(token) = &self.internal_token {
             // There may be many of these for one request.
             let mut bytes = [0; 8];
@@ -54,8 +54,7 @@ impl Upstream {
             made_of: MadeOf::Nothing,
             content: &content,
             upgrade: false,
-            // A try or a copy that nobody waits for any more would hold its connection besides.
-            reads: Some(Reads { lingers: reads.lingers && self.retry.is_none() && self.hedge.is_none(), ..reads }),
+            reads: Some(most),
             // Where there is one try, it has all the time.
             timeout: self.retry.as_ref().map_or(within, |_| self.timeout),
             until: Timestamp(host.now().0 + within.as_secs_f64() * 1000.0),
@@ -116,14 +115,7 @@ mod tests {
 
     fn call(method: Method, within: u64) -> Call {
         let (target, headers) = ("/x".to_owned(), HeaderMap::new());
-        Call {
-            method,
-            target,
-            headers,
-            body: Body::bytes("{}"),
-            within: Duration::from_secs(within),
-            reads: Reads { most: 0, lingers: true },
-        }
+        Call { method, target, headers, body: Body::bytes("{}"), within: Duration::from_secs(within), most: 0 }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::body::{Body, HostBody};
 use crate::exchange::Attempt;
-use crate::host::{MadeOf, Reads, Timestamp};
+use crate::host::{MadeOf, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use std::cell::{Cell, RefCell};
@@ -19,8 +19,8 @@ pub struct Request<'a> {
     pub content: &'a Content,
     /// Whether the answer may be a WebSocket.
     pub upgrade: bool,
-    /// What is done with the body of its answer, where that is known.
-    pub reads: Option<Reads>,
+    /// The most bytes of an answer of success that are read to its end, within the same time.
+    pub reads: Option<u64>,
     /// How long each try may take until its answer begins.
     pub timeout: Duration,
     /// When its answer must have begun, whichever try that is of.

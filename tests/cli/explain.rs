@@ -229,7 +229,7 @@ action       aggregate of 5 parts: 14 requests at most, 6 at once
   2. first   GET http://127.0.0.1:9101/v1/orders/{part.orders.body.orders.0.id}, after orders, required, 5s
   2. totals  GET http://127.0.0.1:9101/v1/orders/{item.id}, for each of part.orders.body.orders, 10 at most, after orders, required, 5s
 
-the upstreams of parts get, and later ones what is made of the answers:
+the upstreams of the first parts get, and those of later ones what is made of the answers:
   GET http://127.0.0.1:9102/users/7
   accept: application/json
   cdn-loop: edgate-demo

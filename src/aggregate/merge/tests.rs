@@ -50,7 +50,7 @@ fn parts_of_one_group_collide_as_members_do() {
         let whole = |on_collision| merge(layout, on_collision, &pieces, None);
         assert_eq!(whole(OnCollision::First).as_deref(), Ok(r#"{"g":1}"#));
         assert_eq!(whole(OnCollision::Last).as_deref(), Ok(r#"{"g":2}"#));
-        assert_eq!(whole(OnCollision::Error), Err(Collision(0, 2)));
+        assert_eq!(whole(OnCollision::Error), Err(Collision(0, 1)));
     }
 }
 

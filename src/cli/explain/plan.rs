@@ -74,6 +74,9 @@ fn describe(part: &Part, aggregate: &Aggregate, written: &Value, upstream: Optio
     }
     if let Some(each) = &part.each {
         words.push(format!("for each of {}, {} at most", each.over, each.most));
+        if each.at_once < aggregate.at_once {
+            words.push(format!("{} at once", each.at_once));
+        }
     }
     if let Some(other) = &part.for_part {
         words.push(format!("in place of {}", name(other)));
@@ -105,7 +108,8 @@ fn describe(part: &Part, aggregate: &Aggregate, written: &Value, upstream: Optio
 
 /// What was sent for the parts that wait for nothing.
 pub fn sent(asked: &[Sent], hidden: &[HeaderName]) -> String {
-    let mut text = "\nthe upstreams of parts get, and later ones what is made of the answers:\n".to_owned();
+    let mut text =
+        "\nthe upstreams of the first parts get, and those of later ones what is made of the answers:\n".to_owned();
     for (at, Sent { method, url, headers, content, .. }) in asked.iter().enumerate() {
         text += if at == 0 { "" } else { "\n" };
         text += &format!("  {method} {url}\n{}", fields(headers, hidden));

@@ -31,6 +31,8 @@ pub struct One<'a> {
     pub scope: &'a Scope<'a>,
     /// The names of all parts.
     pub parts: &'a [&'a str],
+    /// How many requests are under way at the same time.
+    pub at_once: usize,
 }
 
 impl One<'_> {
@@ -178,10 +180,11 @@ impl One<'_> {
     fn each(&self, diagnostics: &mut Diagnostics) -> Option<Option<Each>> {
         let (place, most) = (self.place.key("each"), self.section.most);
         let Some(text) = &self.section.each else {
-            if most.is_some() {
+            let keys = [("most", most.is_some()), ("at_once", self.section.at_once.is_some())];
+            for (key, _) in keys.into_iter().filter(|(_, given)| *given) {
                 let message = "nothing is repeated here";
                 let help = "say what for: `each = \"part.NAME.body.items\"`";
-                let place = self.place.key("most").name();
+                let place = self.place.key(key).name();
                 diagnostics.push(Diagnostic::new(Code::MisplacedKey, place, message, "of nothing").help(help));
             }
             return Some(None);
@@ -195,8 +198,14 @@ impl One<'_> {
         if !MOST.contains(&most) {
             diagnostics.push(out_of_range(&most.to_string(), &self.place.key("most"), "1 to 1000".to_owned()));
         }
+        let at_once = self.section.at_once.unwrap_or(self.at_once as u64);
+        if self.section.at_once.is_some() && !(1..=self.at_once as u64).contains(&at_once) {
+            let allowed = format!("1 to {}, the `at_once` of the whole", self.at_once);
+            diagnostics.push(out_of_range(&at_once.to_string(), &self.place.key("at_once"), allowed));
+        }
         let over = self.array(text, &place, diagnostics)?;
-        Some(Some(Each { over, most: usize::try_from(most).unwrap_or(1) }))
+        let [most, at_once] = [most, at_once].map(|count| usize::try_from(count).unwrap_or(1));
+        Some(Some(Each { over, most, at_once }))
     }
 
     /// An array of an earlier part's answer.

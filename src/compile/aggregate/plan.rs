@@ -133,7 +133,8 @@ pub fn has_an_end(parts: &[Part], place: &Place, upstreams: &[Rc<Upstream>], dia
     }
 }
 
-/// Whether the platforms let as many requests be made. `besides` is what finding out who calls may come to.
+/// Whether the platforms let as many requests be made. `besides` is what the client's credentials, and those for upstreams, may
+/// come to.
 pub fn counts(
     section: &section::Aggregate,
     (aggregate, besides): (&Aggregate, u64),
@@ -151,7 +152,7 @@ pub fn counts(
         message += ", with all tries of its upstreams";
     }
     if besides > 0 {
-        message += &format!(", and {besides} to find out who calls");
+        message += &format!(", and {besides} about credentials");
     }
     message += &format!(", and {} lets one make {most}", target.platform);
     let repeated = section.parts.iter().enumerate().filter(|(_, part)| part.each.is_some());

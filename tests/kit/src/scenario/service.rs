@@ -78,6 +78,13 @@ impl Script {
         Script { steps: VecDeque::new(), services }
     }
 
+    /// Whether it ends connections without an answer.
+    pub fn breaks_off(&self) -> bool {
+        let ends = |answer: &Answer| matches!(answer.fault, Some(Fault::Close | Fault::Reset));
+        let mut services = self.services.iter().map(|service| &service.answer);
+        services.any(ends) || self.steps.iter().any(|step| ends(&step.answer))
+    }
+
     /// Whether it refuses connections: every step says so, or what was said last of its services.
     ///
     /// # Errors
