@@ -7,16 +7,17 @@ import { letGo, take } from "./bodies.js";
 // answer of its own, whatever comes of the others.
 export function start(lines, cx, perform) {
   cx.beside ??= { all: new Map(), arrived: [], wake: null };
+  const alarms = new Map();
   for (let at = 2; at < lines.length; ) {
     const end = at + 1 + Number(lines[at]);
-    begin(lines.slice(at + 1, end), cx, perform);
+    begin(lines.slice(at + 1, end), cx, perform, alarms);
     at = end;
   }
 }
 
 // `stop` is what ends it early, where something does.
-function begin(lines, cx, perform) {
-  const beside = { lines, reply: null, stop: null };
+function begin(lines, cx, perform, alarms) {
+  const beside = { lines, alarms, reply: null, stop: null };
   cx.beside.all.set(lines[1], beside);
   Promise.resolve(perform(lines, cx, beside)).then(
     (reply) => arrive(cx, beside, reply),

@@ -1,6 +1,7 @@
 // Requests that the core makes.
 
 import { body } from "./edgate.js";
+import { alarm } from "./alarms.js";
 import { hold } from "./bodies.js";
 import { change, namesOthers, wanted } from "./fields.js";
 
@@ -8,7 +9,7 @@ import { change, namesOthers, wanted } from "./fields.js";
 // nothing: it is one promise, and no function waits, since each costs as much as a header section.
 export function call(lines, cx, beside) {
   const [, id, method, url, kind, limit, timeout, upgrade, most] = lines;
-  const headers = change(lines, 9, cx.request.headers);
+  const headers = (most && few(lines, 11)) || change(lines, 9, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream. One that nobody
   // waits for any more is, too. Nobody can stop waiting for the only one there is, and it has nothing to be broken by.
@@ -24,16 +25,16 @@ export function call(lines, cx, beside) {
   return new Promise((reply) => {
     let late = false;
     let begun = null;
-    const timer = setTimeout(() => {
+    const quiet = alarm(beside?.alarms, timeout, () => {
       late = true;
       // An answer that has begun is one: its body is what fails.
       reply(begun === null ? "E\ntimeout\nno answer in time" : broken(id, cx, begun, "E\ntimeout\n"));
       abort?.abort();
-    }, Number(timeout));
+    });
     if (beside !== null) {
       beside.stop = () => {
         late = true;
-        clearTimeout(timer);
+        quiet();
         abort.abort();
       };
     }
@@ -46,28 +47,28 @@ export function call(lines, cx, beside) {
             begun = response;
             return response.arrayBuffer().then(
               (content) => {
-                clearTimeout(timer);
+                quiet();
                 reply([seen(response, 2, wanted.response), new Uint8Array(content)]);
               },
               (error) => {
                 if (late) return;
-                clearTimeout(timer);
+                quiet();
                 reply(broken(id, cx, response, `E\ndisconnected\n${error}`));
               },
             );
           }
-          clearTimeout(timer);
+          quiet();
           if (counted?.over) return reply("E\nbody-too-large\n");
           const text = seen(response, response.body ? 1 : 0, (own && !most) || namesOthers(response.headers) ? null : wanted.response);
           hold(cx, id, response);
           reply(text);
         } catch (error) {
-          clearTimeout(timer);
+          quiet();
           reply(`E\nother\n${error}`);
         }
       },
       (error) => {
-        clearTimeout(timer);
+        quiet();
         reply(`E\n${counted?.over ? "body-too-large" : unsent(error)}\n${error}`);
       },
     );
@@ -77,6 +78,17 @@ export function call(lines, cx, beside) {
 // workerd has the same words for every way in which an upstream gives no answer, and others for what it does not send.
 function unsent(error) {
   return error instanceof TypeError || /^Too many subrequests/.test(error?.message) ? "unsendable" : "disconnected";
+}
+
+// The fields to add, where nothing is removed and each name is there once: a section of the platform's own costs more.
+function few(lines, at) {
+  const fields = { __proto__: null };
+  const end = at + 1 + 2 * Number(lines[at]);
+  for (let next = at + 1; next < end; next += 2) {
+    if (lines[next] in fields) return null;
+    fields[lines[next]] = lines[next + 1];
+  }
+  return fields;
 }
 
 // Whether a body can be read in one go: it is no longer than it says, since nothing unpacks it.
