@@ -161,8 +161,8 @@ fn proxied_request_is_fetched_and_its_stream_answered() {
         [("accept", "*/*"), ("cf-connecting-ip", "203.0.113.9"), ("connection", "close, x-hop"), ("x-hop", "1")];
     let step = request("GET", "https://gw.test/orders/7?a=b", &fields, false);
     assert_eq!(step[0], "F");
-    assert_eq!(step[2..8], ["GET", "https://orders.test/v1/orders/7?a=b", "none", "", "2000", "0"]);
-    let changes = Changes::read(&step[8..]);
+    assert_eq!(step[2..9], ["GET", "https://orders.test/v1/orders/7?a=b", "none", "", "2000", "0", ""]);
+    let changes = Changes::read(&step[9..]);
     assert!(changes.from_what_came);
     assert_eq!(changes.removed, ["connection", "x-hop"]);
     assert_eq!(changes.added("x-forwarded-for"), Some("203.0.113.9"));
@@ -322,7 +322,7 @@ fn own_request_sends_bytes_and_its_response_is_read() {
     });
     assert_eq!(step[0], "F");
     let own =
-        ["POST", "https://issuer.test/keys", "bytes", "", "5000", "0", "0", "0", "1", "accept", "application/json"];
+        ["POST", "https://issuer.test/keys", "bytes", "", "5000", "0", "", "0", "0", "1", "accept", "application/json"];
     assert_eq!(step[2..], own);
     assert_eq!(body(step[1].parse().expect("it is a number")), b"a\nb");
     let fetched = step[1].clone();
