@@ -31,6 +31,8 @@ pub struct MemoryHost {
     seed: Cell<u64>,
     upstream: RefCell<Box<Script>>,
     stores: RefCell<BTreeMap<String, BTreeMap<String, Kept>>>,
+    /// How long it takes to read a value.
+    pub stores_take: Cell<Duration>,
     secrets: BTreeMap<String, String>,
     /// Until when a key is claimed.
     claims: RefCell<BTreeMap<String, f64>>,
@@ -79,6 +81,7 @@ impl MemoryHost {
             seed: Cell::new(0x9E37_79B9_7F4A_7C15),
             upstream: RefCell::new(Box::new(upstream)),
             stores: RefCell::default(),
+            stores_take: Cell::default(),
             secrets: BTreeMap::new(),
             claims: RefCell::default(),
             records: RefCell::default(),
@@ -250,7 +253,7 @@ impl Host for MemoryHost {
                 Ok(kept.map(|kept| kept.value.clone()))
             }
         };
-        Box::pin(std::future::ready(result))
+        self.take(self.stores_take.get(), result)
     }
 
     fn put<'a>(

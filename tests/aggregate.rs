@@ -110,6 +110,47 @@ fn parts(plan: &[Vec<usize>]) -> Value {
     plan.iter().enumerate().map(part).collect()
 }
 
+/// The same, some with what stands in for them, some under a rule, and some repeated over what an earlier one has answered.
+fn all_kinds(plan: &[Vec<usize>], kinds: &[u8]) -> Value {
+    let mut parts = parts(plan);
+    for ((at, after), kind) in plan.iter().enumerate().zip(kinds) {
+        let mut more = json!({});
+        match (kind, after.first()) {
+            (1, _) => more = json!({ "fallback": { "v": "f", "list": [7] } }),
+            (2, Some(other)) => more = json!({ "when": format!("part.p{other}.status == 200") }),
+            (3, Some(other)) => {
+                let each = format!("part.p{other}.body.list");
+                more = json!({ "each": each, "most": 2, "at_once": 1, "path": format!("/{at}/{{item}}") });
+            }
+            _ => {}
+        }
+        let part = parts[at].as_object_mut().expect("it is an object");
+        part.extend(more.as_object().expect("it is an object").clone());
+    }
+    parts
+}
+
+#[test]
+fn a_store_that_is_slow_holds_nobody_up() {
+    let parts =
+        json!([{ "name": "a", "upstream": "u", "path": "/0", "need": "optional", "timeout": "1s", "stale": "1h" }]);
+    let well = Rc::new(RefCell::new(true));
+    let is_well = Rc::clone(&well);
+    let host = host(move |_| (0, is_well.borrow().then(|| (200, "application/json", b"7".to_vec()))));
+    let first = instance(parts.clone(), json!({}));
+    assert_eq!(ask(&first, &host).0, 200);
+    *well.borrow_mut() = false;
+    let stale = |host: &Rc<MemoryHost>| {
+        // One that has just begun knows what is in the store alone.
+        let (_, body, took) = ask(&instance(parts.clone(), json!({})), host);
+        (String::from_utf8(body).expect("it is text").contains("stale"), took)
+    };
+    host.stores_take.set(Duration::from_millis(300));
+    assert_eq!(stale(&host), (true, 300));
+    host.stores_take.set(Duration::from_secs(30));
+    assert_eq!(stale(&host), (false, 1_000));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -117,19 +158,21 @@ proptest! {
     fn what_comes_of_it_does_not_depend_on_who_is_first(
         plan in plan(),
         fails in prop::collection::vec(prop::bool::weighted(0.2), 9),
+        kinds in prop::collection::vec(0..4u8, 9),
         delays in prop::collection::vec(prop::collection::vec(0..50u64, 9), 4),
         at_once in 1..7u64,
         shape in prop::sample::select(vec!["nested", "merged"]),
         on_collision in prop::sample::select(vec!["first", "last"]),
     ) {
-        let instance = instance(parts(&plan), json!({ "at_once": at_once, "shape": shape, "on_collision": on_collision }));
+        let parts = all_kinds(&plan, &kinds);
+        let instance = instance(parts, json!({ "at_once": at_once, "shape": shape, "on_collision": on_collision }));
         let mut answers = Vec::new();
         for delays in delays {
             let fails = fails.clone();
             let host = host(move |target| {
                 let at: usize = target[1..2].parse().expect("it is a digit");
                 // What is answered depends on what was asked.
-                let body = json!({ "v": target, "of": at, at.to_string(): at });
+                let body = json!({ "v": target, "of": at, at.to_string(): at, "list": [1, 2, 3] });
                 (delays[at], (!fails[at]).then(|| (200, "application/json", body.to_string().into_bytes())))
             });
             let (status, body, _) = ask(&instance, &host);
