@@ -3,12 +3,13 @@
 use crate::body::Body;
 use crate::config::words::Method as AuthMethod;
 use crate::headers::forwarded::Client;
-use crate::host::{ClientFacts, MadeOf, Task, Timestamp};
+use crate::host::{ClientFacts, HostError, MadeOf, SharedHost, Task, Timestamp};
 use crate::identity::Identity;
 use crate::part::Parts;
 use crate::routing::RouteId;
 use crate::routing::condition::parameters;
 use crate::routing::pattern::Pattern;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -276,6 +277,13 @@ impl Exchange {
         let deadline = self.matched.as_ref().map(|_| self.deadline())?;
         let spent = Duration::try_from_secs_f64(now.since(self.started) / 1000.0).unwrap_or(Duration::MAX);
         deadline.checked_sub(spent).filter(|left| !left.is_zero())
+    }
+
+    /// Reads the body, within what is left of the deadline. `most` in bytes.
+    pub async fn content(&mut self, host: &SharedHost, most: u64) -> Result<Bytes, HostError> {
+        let body = std::mem::take(&mut self.body);
+        let left = self.time_left(host.now()).ok_or(HostError::Timeout)?;
+        host.collect(body, most, left).await
     }
 
     /// When the answer must have begun; at once where there is no route.

@@ -2,6 +2,7 @@
 //! registers itself.
 
 mod batch;
+mod incoming;
 
 use crate::admin;
 use crate::aggregate::Aggregate;
@@ -9,15 +10,14 @@ use crate::batch::Batch;
 use crate::body::Body;
 use crate::config::limit::Admin;
 use crate::config::{EncodedSlashes, Forward, KeepRequestId, LogAccess, LogQuery};
-use crate::exchange::{Exchange, Hop, Matched, Notes, Received};
-use crate::headers::forwarded::{self, forward, host_of};
-use crate::headers::{self, HOP_BY_HOP, accepts_json, append_element, asks_for_websocket, takes_trailers};
+use crate::exchange::{Exchange, Matched};
+use crate::headers::forwarded::{self, host_of};
+use crate::headers::{self, HOP_BY_HOP, append_element};
 use crate::host::{Incoming, SharedHost};
 use crate::idempotency::{Begun, Idempotency};
 use crate::interest::Interest;
 use crate::limit::Limit;
 use crate::observe::{LogPolicy, access_record};
-use crate::part::Parts;
 use crate::path::{normalize, normalize_query};
 use crate::policy::Policy;
 use crate::policy::cors::{Cors, is_preflight};
@@ -28,8 +28,9 @@ use crate::routing::{Found, Miss, Router};
 use crate::secret::SecretSlot;
 use crate::upstream::Upstream;
 use crate::upstream::proxy::{HANDSHAKE, Proxy};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
+use incoming::max_forwards;
 use ipnet::IpNet;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -365,79 +366,6 @@ impl Gateway {
         }
     }
 
-    /// The request as it was received, with its identifier and its client.
-    fn open(&self, host: &SharedHost, incoming: Incoming) -> Exchange {
-        let Incoming { method, scheme, authority, path, query, headers, headers_size, body, peer, facts, version } =
-            incoming;
-        let client = forwarded::client(peer, scheme, &authority, &headers, &self.trusted_proxies);
-        let kept = match self.keep_request_id {
-            KeepRequestId::Always => kept_id(&headers),
-            KeepRequestId::Trusted if client.trusted => kept_id(&headers),
-            KeepRequestId::Trusted | KeepRequestId::Never => None,
-        };
-        let logged = |name| headers.contains_key(name).then(|| headers::joined(&headers, name));
-        let logged_fields = self.log.headers.iter().map(logged).collect();
-        Exchange {
-            id: kept.unwrap_or_else(|| new_id(host)),
-            started: host.now(),
-            method,
-            scheme,
-            authority,
-            version,
-            path,
-            query,
-            received: Received::default(),
-            hop: Hop {
-                websocket: asks_for_websocket(&headers),
-                trailers: takes_trailers(&headers),
-                json: accepts_json(&headers),
-            },
-            headers,
-            headers_size,
-            body,
-            peer,
-            client,
-            facts,
-            identity: None,
-            matched: None,
-            within: None,
-            afterwards: Vec::new(),
-            inherited: HeaderMap::new(),
-            parts: Parts::default(),
-            notes: Notes { logged_fields, ..Notes::default() },
-        }
-    }
-
-    /// Turns the client's header section into the one for the next hop. It comes before the policies: a client must
-    /// not be able to name a field in `Connection` that a policy sets.
-    fn pass_on(&self, ex: &mut Exchange) {
-        let fields = &mut ex.headers;
-        headers::remove_named_by_connection(fields);
-        // Each host writes Host from the upstream's URL, nobody waits for `100-continue` any more, and what an untrusted
-        // peer says of itself is not believed.
-        let is_one_of_many = ex.within.is_some();
-        let untrusted = !ex.client.trusted && !is_one_of_many;
-        headers::remove_where(fields, |name| {
-            HOP_BY_HOP.contains(name)
-                || *name == header::HOST
-                || *name == header::EXPECT
-                || (untrusted && forwarded::FIELDS.contains(name))
-        });
-        if !is_one_of_many {
-            forward(fields, ex.peer, &ex.client, (ex.scheme, &ex.authority), self.forward);
-        }
-        // RFC 9110, section 7.6.3.
-        append_element(fields, &header::VIA, &self.name.via(ex.version));
-        append_element(fields, &CDN_LOOP, &self.name.token);
-        if let Ok(id) = HeaderValue::from_str(&ex.id) {
-            fields.insert(&X_REQUEST_ID, id);
-        }
-        // RFC 9110, section 7.6.2.
-        if let Some(left) = max_forwards(ex) {
-            ex.headers.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
-        }
-    }
-
     /// The answer to a request that is refused.
     fn refuse(&self, ex: &mut Exchange, reject: &Reject) -> Response<Body> {
         ex.notes.reject = Some(reject.entry().code);
@@ -481,33 +409,4 @@ fn options(allow: &str) -> Response<Body> {
 fn preflight_method(ex: &Exchange) -> Option<Method> {
     let value = ex.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD).filter(|_| is_preflight(ex))?;
     Method::from_bytes(value.as_bytes()).ok()
-}
-
-/// How many more proxies an OPTIONS request may pass (RFC 9110, section 7.6.2).
-fn max_forwards(ex: &Exchange) -> Option<u32> {
-    if ex.method != Method::OPTIONS {
-        return None;
-    }
-    let value = ex.headers.get(header::MAX_FORWARDS)?;
-    value.to_str().ok()?.parse().ok()
-}
-
-/// A client's own identifier, if it is one: 1 to 128 visible characters that mean nothing anywhere.
-fn kept_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get(&X_REQUEST_ID)?.to_str().ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(&byte);
-    ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
-}
-
-/// A new identifier: 128 random bits in hexadecimal.
-fn new_id(host: &SharedHost) -> String {
-    let mut bytes = [0; 16];
-    host.random(&mut bytes);
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-    let mut id = String::with_capacity(32);
-    for byte in bytes {
-        id.push(digit(byte >> 4));
-        id.push(digit(byte));
-    }
-    id
 }

@@ -17,7 +17,6 @@ use crate::interest::Interest;
 use crate::reject::{KeyFault, Reject};
 use crate::routing::condition::Methods;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use key::{Found, Whose};
 use record::{Record, Reply};
@@ -95,7 +94,8 @@ impl Idempotency {
             Found::Nothing => return Err(Reject::IdempotencyKey(KeyFault::Missing)),
             Found::Malformed => return Err(Reject::IdempotencyKey(KeyFault::Malformed)),
         };
-        let content = self.content(host, ex).await?;
+        // It is a part of what tells a request from others.
+        let content = ex.content(host, self.max_body).await.map_err(Reject::of_content)?;
         let name = self.whose.name(&self.gateway, ex, &key);
         let fingerprint = record::fingerprint(ex, &content);
         ex.body = Body::bytes(content);
@@ -175,17 +175,6 @@ impl Idempotency {
             Err(HostError::BodyTooLarge) => (Err(Reject::ReplyTooLarge), Some(Record::Lost { fingerprint })),
             Err(HostError::Timeout) => (Err(Reject::UpstreamTimeout), None),
             Err(_) => (Err(Reject::UpstreamFailed), None),
-        }
-    }
-
-    /// The content of a request: it is a part of what tells it from others.
-    async fn content(&self, host: &SharedHost, ex: &mut Exchange) -> Result<Bytes, Reject> {
-        let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
-        match host.collect(std::mem::take(&mut ex.body), self.max_body, left).await {
-            Ok(bytes) => Ok(bytes),
-            Err(HostError::BodyTooLarge) => Err(Reject::BodyTooLarge),
-            Err(HostError::Timeout) => Err(Reject::DeadlineExceeded),
-            Err(_) => Err(Reject::BodyIncomplete),
         }
     }
 

@@ -50,6 +50,7 @@ pub mod issuer;
 pub mod api_key;
 pub mod http_signature;
 pub mod jose;
+pub mod oauth;
 pub mod password;
 pub mod revocation;
 pub mod secret;
@@ -61,6 +62,7 @@ pub mod window;
 
 // What an instance remembers.
 pub mod bounded;
+pub mod race;
 pub mod renewed;
 
 // Configuration.

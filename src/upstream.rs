@@ -9,11 +9,11 @@ pub mod candidates;
 pub mod credentials;
 pub mod fallback;
 pub mod hash;
+pub mod hedge;
 pub mod internal_token;
 pub mod mirror;
 pub mod own;
 pub mod proxy;
-pub mod race;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
@@ -30,7 +30,7 @@ use crate::config::units;
 use crate::event::{Level, Subject, event};
 use crate::exchange::Attempt;
 use crate::headers::IDEMPOTENCY_KEY;
-use crate::host::{Host, HostError, Outgoing, SharedHost, Task, Timestamp};
+use crate::host::{Host, HostError, Outgoing, SharedHost, Timestamp};
 use crate::interest::Interest;
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
@@ -41,7 +41,6 @@ use fallback::Fallback;
 use http::{Response, StatusCode, header};
 use internal_token::InternalToken;
 use proxy::Sticky;
-use race::{First, first};
 use request::Request;
 use retry::{Budget, Failed, Next, Retry};
 use retry_after::retry_after_ms;
@@ -252,50 +251,6 @@ impl Upstream {
         Tried { result, verdict, attempt, renews }
     }
 
-    /// One request to a target, and, where that takes long, to another one beside it: the first good answer counts.
-    async fn hedged(
-        self: &Rc<Self>,
-        host: &SharedHost,
-        request: &Request<'_>,
-        (mut ticket, after): (Ticket<'_>, Duration),
-        course: &mut Course,
-    ) -> Tried {
-        self.prepare(host, request).await;
-        let one: Task<'_, Tried> = Box::pin(self.try_once(host, request, &mut ticket, course.why));
-        let one = match first(one, host.sleep(after)).await {
-            First::One(came, _) => return came,
-            First::Other(one, ()) => one,
-        };
-        let Some(mut second) = self.second(&**host, request, &course.asked) else { return one.await };
-        course.asked.push(second.position);
-        let other: Task<'_, Tried> = Box::pin(self.try_once(host, request, &mut second, Some("hedge")));
-        let (came, rest) = match first(one, other).await {
-            First::One(came, other) => (came, other),
-            First::Other(one, came) => (came, one),
-        };
-        if !came.is_good() {
-            return rest.await;
-        }
-        drop(rest);
-        // Whoever is asked to see whether it is well, and is late, is not. Of others, to be late says nothing.
-        if ticket.is_probe() {
-            self.record(host, &mut ticket, Outcome::Bad, host.now());
-        }
-        came
-    }
-
-    /// A target that was not asked yet, for a request that takes long, where the budget has room for it.
-    fn second(&self, host: &dyn Host, request: &Request<'_>, asked: &[usize]) -> Option<Ticket<'_>> {
-        let now = host.now().0;
-        let candidates = self.candidates(now, asked);
-        let share = self.retry.as_ref().map_or(HEDGES, |retry| retry.budget);
-        if candidates.is_empty() {
-            return None;
-        }
-        self.state.budget.borrow_mut().take(share, now)?;
-        self.enter(host, &candidates, request.key)
-    }
-
     /// What is done after a try that was no success. `None` where nothing is ever tried again.
     fn next(&self, host: &dyn Host, request: &Request<'_>, came: &Tried, course: &mut Course) -> Option<Next> {
         let retry = self.retry.as_ref().filter(|_| came.verdict.hopeful)?;
@@ -408,9 +363,6 @@ const FRESH: f64 = 0.9;
 
 /// How much of its time-out a further try must have at least.
 const LEAST: f64 = 0.05;
-
-/// How many second requests there may be on top, where there is no budget for retries.
-const HEDGES: f64 = 0.2;
 
 fn note(request: &Request<'_>, attempt: usize, change: impl FnOnce(&mut Attempt)) {
     if let Some(attempt) = request.attempts.borrow_mut().get_mut(attempt) {

@@ -8,13 +8,13 @@ use edgate::instance::Instance;
 use edgate::memory::clock::finish;
 use edgate::memory::counters::Counting;
 use edgate::memory::{Answer, MemoryHost};
+use edgate::race::all;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use serde_json::json;
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// A world whose upstream takes a second, and how often it was called.
@@ -75,19 +75,9 @@ fn status(answered: Answered) -> u16 {
 #[test]
 fn of_many_at_once_one_is_done() {
     let (host, calls) = world();
-    let mut running: Vec<Answered> = (0..20).map(|_| send(&instance(), &host, "a")).collect();
-    let mut statuses = Vec::new();
-    let all = poll_fn(|cx| {
-        running.retain_mut(|one| match one.as_mut().poll(cx) {
-            Poll::Ready(response) => {
-                statuses.push(response.status().as_u16());
-                false
-            }
-            Poll::Pending => true,
-        });
-        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    });
-    finish(all).expect("nothing else is waited for");
+    let running: Vec<Answered> = (0..20).map(|_| send(&instance(), &host, "a")).collect();
+    let answers = finish(all(running, usize::MAX)).expect("nothing else is waited for");
+    let statuses: Vec<u16> = answers.iter().map(|response| response.status().as_u16()).collect();
     assert_eq!(calls.get(), 1);
     assert_eq!(statuses.iter().filter(|status| **status == 409).count(), 19);
     assert_eq!(status(send(&instance(), &host, "a")), 200);

@@ -7,13 +7,12 @@ use edgate::host::{Capabilities, ClientFacts, Incoming, SharedHost};
 use edgate::instance::Instance;
 use edgate::memory::clock::finish;
 use edgate::memory::{Answer, MemoryHost};
+use edgate::race::all;
 use http::{HeaderMap, Method, Response};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 /// What reached whom, with which `Authorization`.
@@ -76,19 +75,9 @@ type Answered = Pin<Box<dyn Future<Output = Response<Body>>>>;
 fn at_once(instance: &Rc<Instance>, host: &Rc<MemoryHost>, count: usize) -> Vec<u16> {
     let shared: SharedHost = host.clone();
     let one = || -> Answered { Box::pin(Rc::clone(instance).handle(Rc::clone(&shared), request())) };
-    let mut running: Vec<Answered> = (0..count).map(|_| one()).collect();
-    let mut statuses = Vec::new();
-    let all = poll_fn(|cx| {
-        running.retain_mut(|one| match one.as_mut().poll(cx) {
-            Poll::Ready(response) => {
-                statuses.push(response.status().as_u16());
-                false
-            }
-            Poll::Pending => true,
-        });
-        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    });
-    finish(all).expect("nothing else is waited for");
+    let running: Vec<Answered> = (0..count).map(|_| one()).collect();
+    let answers = finish(all(running, usize::MAX)).expect("nothing else is waited for");
+    let statuses: Vec<u16> = answers.iter().map(|response| response.status().as_u16()).collect();
     statuses
 }
 

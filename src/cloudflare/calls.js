@@ -9,7 +9,7 @@ import { change, namesOthers, wanted } from "./fields.js";
 // nothing: it is one promise, and no function waits, since each costs as much as a header section.
 export function call(lines, cx, beside) {
   const [, id, method, url, kind, limit, timeout, upgrade, most] = lines;
-  const headers = (most && few(lines, 11)) || change(lines, 9, cx.request.headers);
+  const headers = (most && few(lines, 9)) || change(lines, 9, cx.request.headers);
   if (upgrade === "1") headers.set("upgrade", "websocket");
   // A request whose body turns out too large is broken off: it must not look complete to the upstream. One that nobody
   // waits for any more is, too. Nobody can stop waiting for the only one there is, and it has nothing to be broken by.
@@ -80,11 +80,13 @@ function unsent(error) {
   return error instanceof TypeError || /^Too many subrequests/.test(error?.message) ? "unsendable" : "disconnected";
 }
 
-// The fields to add, where nothing is removed and each name is there once: a section of the platform's own costs more.
+// The fields of changes that begin with nothing, remove nothing, and name each field once: a section of the platform's own
+// costs more. Null for all others.
 function few(lines, at) {
+  if (lines[at] !== "0" || lines[at + 1] !== "0") return null;
   const fields = { __proto__: null };
-  const end = at + 1 + 2 * Number(lines[at]);
-  for (let next = at + 1; next < end; next += 2) {
+  const end = at + 3 + 2 * Number(lines[at + 2]);
+  for (let next = at + 3; next < end; next += 2) {
     if (lines[next] in fields) return null;
     fields[lines[next]] = lines[next + 1];
   }

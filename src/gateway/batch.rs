@@ -6,21 +6,12 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::headers::{forwarded, section_size};
 use crate::host::{HostError, Incoming, SharedHost, Task};
+use crate::race::all;
 use crate::reject::Reject;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::cell::Cell;
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::Duration;
-
-/// Requests to run, and those that run, each with its position.
-struct Queue<'a> {
-    waiting: VecDeque<(usize, Task<'a, String>)>,
-    running: Vec<(usize, Task<'a, String>)>,
-    answers: Vec<String>,
-}
 
 impl Gateway {
     /// Answers a list of requests.
@@ -34,45 +25,13 @@ impl Gateway {
         if ex.within.is_some() {
             return Err(Reject::Loop);
         }
-        let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
-        let body = host.collect(std::mem::take(&mut ex.body), MOST_BYTES, left).await.map_err(|error| match error {
-            HostError::BodyTooLarge => Reject::BodyTooLarge,
-            HostError::Timeout => Reject::DeadlineExceeded,
-            _ => Reject::BadBatch("The body is not whole."),
-        })?;
+        let body = ex.content(host, MOST_BYTES).await.map_err(Reject::of_content)?;
         let items = batch.read(body).map_err(Reject::BadBatch)?;
         let outer = &*ex;
         let room = Cell::new(MOST_ANSWERED);
-        let task = |(at, item)| (at, Box::pin(self.one(host, (outer, &room), batch, (at, item))) as Task<'_, String>);
-        let answers = vec![String::new(); items.len()];
-        let waiting = items.into_iter().enumerate().map(task).collect();
-        let mut queue = Queue { waiting, running: Vec::new(), answers };
-        poll_fn(|cx| {
-            loop {
-                while queue.running.len() < batch.at_once
-                    && let Some(next) = queue.waiting.pop_front()
-                {
-                    queue.running.push(next);
-                }
-                let before = queue.running.len();
-                queue.running.retain_mut(|(at, task)| match task.as_mut().poll(cx) {
-                    Poll::Ready(answer) => {
-                        if let Some(slot) = queue.answers.get_mut(*at) {
-                            *slot = answer;
-                        }
-                        false
-                    }
-                    Poll::Pending => true,
-                });
-                match (queue.running.is_empty() && queue.waiting.is_empty(), queue.running.len() < before) {
-                    (true, _) => return Poll::Ready(()),
-                    (false, true) => {}
-                    (false, false) => return Poll::Pending,
-                }
-            }
-        })
-        .await;
-        let mut response = Response::new(Body::bytes(["[", &queue.answers.join(","), "]"].concat()));
+        let task = |(at, item)| Box::pin(self.one(host, (outer, &room), batch, (at, item))) as Task<'_, String>;
+        let answers = all(items.into_iter().enumerate().map(task).collect(), batch.at_once).await;
+        let mut response = Response::new(Body::bytes(["[", &answers.join(","), "]"].concat()));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // What may be kept of it is said of each answer by itself.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -5,15 +5,13 @@
 //! answers are not remembered must not make them wait for each other. The call goes on behind the request that began it,
 //! whose client may go away.
 
-use crate::body::Body;
 use crate::bounded::Bounded;
 use crate::config::sorted::Sorted;
 use crate::event::{Level, Subject, event};
-use crate::host::{MadeOf, Outgoing, SharedHost, Timestamp};
+use crate::host::{SharedHost, Timestamp};
+use crate::oauth;
 use crate::secret::SecretSlot;
-use base64ct::{Base64, Encoding};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -50,9 +48,6 @@ pub enum Said {
     /// Nothing: it could not be asked.
     Unavailable,
 }
-
-/// An answer may be this large, in bytes.
-const MOST_BYTES: u64 = 64_000;
 
 /// Between two looks at a call.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -112,49 +107,21 @@ impl Introspection {
 
     async fn call(&self, host: &SharedHost, token: &str) -> Result<Said, String> {
         // RFC 7662, section 2.1.
-        let body = url::form_urlencoded::Serializer::new(String::new())
+        let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
             .finish();
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        headers.insert(header::AUTHORIZATION, self.credentials().ok_or("its credentials fit into no header field")?);
-        let request = Outgoing {
-            method: Method::POST,
-            url: self.url.clone(),
-            headers: &headers,
-            made_of: MadeOf::Nothing,
-            body: Body::Bytes(Bytes::from(body)),
-            timeout: self.timeout,
-            upgrade: false,
-            reads: None,
-        };
-        let response = host.fetch(request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
+        let credentials = oauth::client_basic(&self.client, self.secret.get());
+        let (status, claims) = oauth::ask(&**host, &self.url, Some(credentials), form, self.timeout).await?;
         if status != StatusCode::OK {
             return Err(format!("it answered {}", status.as_u16()));
         }
-        let bytes =
-            host.collect(response.into_body(), MOST_BYTES, self.timeout).await.map_err(|error| error.to_string())?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| "its answer is no UTF-8")?;
-        let Ok(Value::Object(claims)) = crate::config::json::parse(text) else {
-            return Err("its answer is no JSON object".to_owned());
-        };
+        let claims = claims?;
         // RFC 7662, section 2.2: `active` is a boolean, and whatever else it is, it is not true.
         match claims.get("active") {
             Some(Value::Bool(true)) => Ok(Said::Active(claims)),
             Some(Value::Bool(false)) => Ok(Said::Inactive),
             _ => Err("its answer does not say whether the token is active".to_owned()),
         }
-    }
-
-    /// RFC 6749, section 2.3.1: both parts are encoded as in a form, then as in HTTP Basic.
-    fn credentials(&self) -> Option<HeaderValue> {
-        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = format!("{}:{}", encoded(&self.client), encoded(self.secret.get()));
-        let mut value = HeaderValue::try_from(format!("Basic {}", Base64::encode_string(pair.as_bytes()))).ok()?;
-        value.set_sensitive(true);
-        Some(value)
     }
 }

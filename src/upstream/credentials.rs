@@ -11,10 +11,10 @@ use crate::body::Body;
 use crate::headers::remove_spellings;
 use crate::host::{Host, HostError, SharedHost};
 use crate::interest::Interest;
+use crate::oauth::{basic, sensitive};
 use crate::reject::Reject;
 use crate::secret::SecretSlot;
 use aws::Signer;
-use base64ct::{Base64, Encoding};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -223,17 +223,4 @@ impl User {
             User::Secret(secret) => secret.get(),
         }
     }
-}
-
-/// RFC 7617, section 2.
-pub fn basic(user: &str, password: &str) -> HeaderValue {
-    let pair = [user, ":", password].concat();
-    sensitive(&["Basic ", &Base64::encode_string(pair.as_bytes())].concat())
-}
-
-/// A value that is not shown. What goes into it was seen to fit when the secrets were filled in.
-fn sensitive(text: &str) -> HeaderValue {
-    let mut value = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
-    value.set_sensitive(true);
-    value
 }

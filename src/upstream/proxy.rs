@@ -9,11 +9,10 @@ use super::{Balance, Upstream, hash, mirror};
 use crate::body::{Body, HostBody};
 use crate::exchange::Exchange;
 use crate::headers::{IDEMPOTENCY_KEY, cookies, has, remove_cookie, remove_where};
-use crate::host::{Host, HostError, SharedHost};
+use crate::host::{Host, SharedHost};
 use crate::interest::Interest;
 use crate::limit::key::Key;
 use crate::reject::Reject;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -113,7 +112,7 @@ impl Proxy {
         let fallback = upstream.fallback.as_ref().and_then(|fallback| upstreams.get(fallback.upstream?));
         let hashed = upstream.most_hashed().or(fallback.and_then(|other| other.most_hashed()));
         let content = match hashed {
-            Some(most) => Content::Kept(read(host, ex, most).await?),
+            Some(most) => Content::Kept(ex.content(host, most).await.map_err(Reject::of_content)?),
             None => content(host, ex, most).await?,
         };
         let passed = Passed { target, content, upgrade: self.websocket && ex.hop.websocket, repeatable };
@@ -240,19 +239,7 @@ async fn content(host: &SharedHost, ex: &mut Exchange, most: u64) -> Result<Cont
     if !matches!(&ex.body, Body::Host(HostBody { length: Some(length), .. }) if *length <= most) {
         return Ok(Content::of(std::mem::take(&mut ex.body)));
     }
-    read(host, ex, most).await.map(Content::Kept)
-}
-
-/// The content in memory.
-async fn read(host: &SharedHost, ex: &mut Exchange, most: u64) -> Result<Bytes, Reject> {
-    let body = std::mem::take(&mut ex.body);
-    let left = ex.time_left(host.now()).ok_or(Reject::DeadlineExceeded)?;
-    match host.collect(body, most, left).await {
-        Ok(bytes) => Ok(bytes),
-        Err(HostError::Timeout) => Err(Reject::DeadlineExceeded),
-        Err(HostError::BodyTooLarge) => Err(Reject::BodyTooLarge),
-        Err(_) => Err(Reject::BodyIncomplete),
-    }
+    ex.content(host, most).await.map(Content::Kept).map_err(Reject::of_content)
 }
 
 /// What the call itself needs of the header section.

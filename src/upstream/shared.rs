@@ -5,12 +5,12 @@
 use super::Upstream;
 use super::breaker::Rules;
 use super::credentials::Shown;
-use super::race::all;
 use super::target::Target;
 use crate::body::Body;
 use crate::config::units;
 use crate::event::{Level, Subject, event};
 use crate::host::{Host, HostError, MadeOf, Outgoing, SharedHost, Task};
+use crate::race::all;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -201,7 +201,7 @@ impl Upstream {
         });
         let asked = asked.collect();
         let mut after = Map::from_iter([(MINUTE.to_owned(), now.into())]);
-        for ((position, target), found) in self.targets.iter().enumerate().zip(all(asked).await) {
+        for ((position, target), found) in self.targets.iter().enumerate().zip(all(asked, usize::MAX).await) {
             let name = Shared::text_key(target);
             let said = before.get(&name);
             let (said, change) = match &found {

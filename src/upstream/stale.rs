@@ -5,12 +5,12 @@
 //! that an instance that has just begun has them too.
 
 use super::proxy::Passed;
-use super::race::{First, first};
 use super::verdict::blame;
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::headers::{elements, has, remove_hop_by_hop};
 use crate::host::{SharedHost, Timestamp};
+use crate::race::{First, first};
 use crate::reject::Reject;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use bytes::Bytes;

@@ -6,9 +6,9 @@
 //!
 //! What is signed is the method, the URL, the fields `Host` and `x-amz-*`, and the content, or that it is not signed.
 
-use super::sensitive;
 use crate::headers::remove_spellings;
 use crate::host::Timestamp;
+use crate::oauth::sensitive;
 use crate::path::unescape;
 use crate::secret::SecretSlot;
 use crate::upstream::request::Content;

@@ -5,15 +5,14 @@
 //! after a failure. It is kept in no store: whoever can read that would have it. When the instance ends, what is lost is
 //! the time to fetch it again.
 
-use super::{Unavailable, basic, sensitive};
-use crate::body::Body;
+use super::Unavailable;
 use crate::config::credentials::AuthMethod;
 use crate::event::{Level, Subject, event};
-use crate::host::{Host, MadeOf, Outgoing, SharedHost, Timestamp};
+use crate::host::{Host, SharedHost, Timestamp};
+use crate::oauth;
 use crate::renewed::{Held, Renewed};
 use crate::secret::SecretSlot;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::fmt;
@@ -56,9 +55,6 @@ pub struct Token {
     /// Whether the upstream has refused it.
     refused: Cell<bool>,
 }
-
-/// An answer may be this large, in bytes.
-const MOST_BYTES: u64 = 64_000;
 
 /// How long a token is good for, where nothing is said. RFC 6749, section 5.1, wants it said.
 const LIFETIME_S: f64 = 300.0;
@@ -135,64 +131,37 @@ impl TokenSource {
     /// Fetches a token. `Err` says what is wrong, and nothing that is secret.
     async fn fetch(&self, host: &dyn Host) -> Result<Token, String> {
         let begun = host.now();
-        let (headers, body) = self.request();
-        let request = Outgoing {
-            method: Method::POST,
-            url: self.url.clone(),
-            headers: &headers,
-            made_of: MadeOf::Nothing,
-            body: Body::Bytes(Bytes::from(body)),
-            timeout: self.timeout,
-            upgrade: false,
-            reads: None,
-        };
-        let response = host.fetch(request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        let body = host.collect(response.into_body(), MOST_BYTES, self.timeout).await;
+        let (credentials, form) = self.request();
+        let (status, members) = oauth::ask(host, &self.url, credentials, form, self.timeout).await?;
         if status != StatusCode::OK {
-            let error = body.ok().and_then(|body| error_code(&body)).map(|code| format!(": {code}"));
-            return Err(format!("the token endpoint answered {}{}", status.as_u16(), error.unwrap_or_default()));
+            let code = members.ok().and_then(|members| error_code(&members)).map(|code| format!(": {code}"));
+            return Err(format!("the token endpoint answered {}{}", status.as_u16(), code.unwrap_or_default()));
         }
-        read(&body.map_err(|error| error.to_string())?, begun)
+        read(&members?, begun)
     }
 
-    /// The header section and the form of a request (RFC 6749, sections 2.3.1 and 4.4.2).
-    fn request(&self) -> (HeaderMap, String) {
-        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let (client, secret) = (encoded(&self.client_id), encoded(self.client_secret.get()));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let mut form = self.form.clone();
+    /// What a request says of who asks, and its form (RFC 6749, sections 2.3.1 and 4.4.2).
+    fn request(&self) -> (Option<HeaderValue>, String) {
+        let (client, secret, form) = (&self.client_id, self.client_secret.get(), self.form.clone());
         match self.auth_method {
-            // What stands there is encoded as in a form before.
-            AuthMethod::ClientSecretBasic => drop(headers.insert(header::AUTHORIZATION, basic(&client, &secret))),
-            AuthMethod::ClientSecretPost => form.extend(["&client_id=", &client, "&client_secret=", &secret]),
+            AuthMethod::ClientSecretBasic => (Some(oauth::client_basic(client, secret)), form),
+            AuthMethod::ClientSecretPost => {
+                let (client, secret) = (oauth::encoded(client), oauth::encoded(secret));
+                (None, [&form, "&client_id=", &client, "&client_secret=", &secret].concat())
+            }
         }
-        (headers, form)
-    }
-}
-
-/// The members of an answer.
-fn members(body: &[u8]) -> Result<Map<String, Value>, &'static str> {
-    let text = std::str::from_utf8(body).map_err(|_| "the token endpoint's answer is no UTF-8")?;
-    match crate::config::json::parse(text) {
-        Ok(Value::Object(members)) => Ok(members),
-        _ => Err("the token endpoint's answer is no JSON object"),
     }
 }
 
 /// RFC 6749, section 5.2. What else an endpoint says of an error may be anything.
-fn error_code(body: &[u8]) -> Option<String> {
-    let members = members(body).ok()?;
+fn error_code(members: &Map<String, Value>) -> Option<String> {
     let code = members.get("error")?.as_str()?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     ((1..=64).contains(&code.len()) && code.bytes().all(plain)).then(|| code.to_owned())
 }
 
 /// RFC 6749, section 5.1: what a token endpoint says.
-fn read(body: &[u8], begun: Timestamp) -> Result<Token, String> {
-    let members = members(body)?;
+fn read(members: &Map<String, Value>, begun: Timestamp) -> Result<Token, String> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let token = text("access_token").ok_or("the token endpoint's answer has no access_token")?;
     // Appendix A.12: VSCHAR, of which a space cannot stand in a field.
@@ -216,7 +185,7 @@ fn read(body: &[u8], begun: Timestamp) -> Result<Token, String> {
     let seconds = seconds.min(31_536_000.0);
     let early = (seconds * OLD.0).min(OLD.1) * 1000.0;
     let end = begun.0 + seconds * 1000.0;
-    let value = sensitive(&["Bearer ", token].concat());
+    let value = oauth::sensitive(&["Bearer ", token].concat());
     Ok(Token { value, old: end - early, over: end - early / 10.0, refused: Cell::new(false) })
 }
 
@@ -231,7 +200,7 @@ mod tests {
     use super::*;
 
     fn answer(body: &str) -> Result<(f64, f64), String> {
-        read(body.as_bytes(), Timestamp(0.0)).map(|token| (token.old, token.over))
+        read(&oauth::members(body.as_bytes())?, Timestamp(0.0)).map(|token| (token.old, token.over))
     }
 
     #[test]
@@ -268,7 +237,7 @@ mod tests {
 
     #[test]
     fn only_a_code_is_told_of_an_error() {
-        let told = |body: &str| error_code(body.as_bytes());
+        let told = |body: &str| error_code(&oauth::members(body.as_bytes()).ok()?);
         assert_eq!(told(r#"{ "error": "invalid_client" }"#).as_deref(), Some("invalid_client"));
         assert_eq!(told(r#"{ "error": "the secret hunter2 is wrong" }"#), None);
         assert_eq!(told("<html>"), None);
