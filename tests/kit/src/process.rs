@@ -98,3 +98,46 @@ impl Drop for Process {
         let _ = self.child.start_kill();
     }
 }
+
+/// Starts a program again at the port that it had. Meanwhile a connection may have got that port for its own end, as those do
+/// that look whether somebody listens there: it is free again in a moment.
+pub async fn start_again<T>(start: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let until = Instant::now() + PORT_FREE;
+    loop {
+        match start().await {
+            Err(error) if Instant::now() < until && format!("{error:#}").contains("Address already in use") => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// How long a port may be somebody else's.
+const PORT_FREE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_for_a_moment_is_waited_for() {
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        let again = start_again(async || TcpListener::bind(address).context("it does not start"));
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            drop(held);
+        };
+        let (again, ()) = tokio::join!(again, release);
+        assert_eq!(again.unwrap().local_addr().unwrap(), address);
+    }
+
+    #[tokio::test]
+    async fn what_fails_otherwise_is_not_tried_again() {
+        let begun = Instant::now();
+        assert!(start_again(async || Err::<(), _>(anyhow!("no such file"))).await.is_err());
+        assert!(begun.elapsed() < PORT_FREE);
+    }
+}

@@ -3,7 +3,7 @@
 mod command;
 
 use crate::lines::Lines;
-use crate::process::{Ending, Process};
+use crate::process::{Ending, Process, start_again};
 use crate::upstream::reserve_port;
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::Signal;
@@ -65,7 +65,7 @@ impl Redis {
     /// Ends it, and starts another one in its place.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill().await;
-        self.process = spawn(self.address, self.keeping, self.folder.path()).await?;
+        self.process = start_again(async || spawn(self.address, self.keeping, self.folder.path()).await).await?;
         Ok(())
     }
 

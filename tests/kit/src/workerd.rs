@@ -10,7 +10,7 @@ mod values;
 
 use crate::client;
 use crate::lines::Lines;
-use crate::process::{Ending, Process};
+use crate::process::{Ending, Process, start_again};
 use crate::running::Deployment;
 use crate::scenario::Request;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -130,7 +130,8 @@ impl Workerd {
         let places = Places { values: self.values.address(), temporary: self.folder.path(), ports: &self.ports };
         let config = config::render(&self.options, &self.deployment, &places)?;
         let started = (&*self.options, &*self.deployment);
-        (self.process, self.ports) = serve(started, &config, self.folder.path(), &self.lines).await?;
+        let start = async || serve(started, &config, self.folder.path(), &self.lines).await;
+        (self.process, self.ports) = start_again(start).await?;
         Ok(())
     }
 
